@@ -1,0 +1,90 @@
+// Package conf reads a Fluentd configuration, fluent.conf text or YAML, into a
+// tree of sections that remembers where each line came from.
+//
+// It knows the language and nothing of plugins: what a parameter means is
+// declared in package param. Embedded Ruby ("#{...}") is handed to a function
+// that the caller gives, so this package imports nothing of ours.
+package conf
+
+import "fmt"
+
+// Pos is a place in a configuration file. Line and Col count from 1; Col counts
+// characters. Included is the chain of @include lines that led here, innermost
+// first.
+type Pos struct {
+	File      string
+	Line, Col int
+	Included  []Pos
+}
+
+// String is "fluent.conf:14:3"; parts that are not known are left out.
+func (p Pos) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Col == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Kind says what a parameter's value is.
+type Kind uint8
+
+const (
+	Text    Kind = iota // ordinary text in Value.Text
+	Nil                 // "#{use_nil}": the parameter is unset, whatever its default
+	Default             // "#{use_default}": as if the line were not there
+)
+
+// Value is a parameter's value: text as Fluentd's parser leaves it (quotes taken
+// off, escapes and embedded Ruby done, arrays and hashes as JSON text).
+type Value struct {
+	Kind Kind
+	Text string
+	// Quote is '"' or '\'' for a quoted string, '[' or '{' for a JSON value, 0 for
+	// bare words.
+	Quote byte
+}
+
+// Param is one line "name value" of a section.
+type Param struct {
+	Name  string
+	Value Value
+	Pos   Pos // of the name
+	At    Pos // of the value
+}
+
+// Node is a section: <Name Arg> ... </Name>. The tree's root has Name "ROOT".
+type Node struct {
+	Name     string
+	Arg      string
+	Pos      Pos
+	Params   []Param // as written, duplicates included; the last one counts
+	Children []*Node
+}
+
+// Get is the last parameter of that name.
+func (n *Node) Get(name string) (Param, bool) {
+	for i := len(n.Params) - 1; i >= 0; i-- {
+		if n.Params[i].Name == name {
+			return n.Params[i], true
+		}
+	}
+	return Param{}, false
+}
+
+// Text is the text of the last parameter of that name, or "" when it is absent,
+// nil or default.
+func (n *Node) Text(name string) string {
+	p, _ := n.Get(name)
+	return p.Value.Text
+}
+
+// Title names the section as messages do: "match app.**", "source", "buffer tag,time".
+func (n *Node) Title() string {
+	if n.Arg == "" {
+		return n.Name
+	}
+	return n.Name + " " + n.Arg
+}
