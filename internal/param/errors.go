@@ -120,3 +120,6 @@ func editDistance(a, b string, limit int) int {
 	}
 	return prev[len(b)]
 }
+
+// Nearest is "did you mean X?" for a word that is close to one of known, else "".
+func Nearest(word string, known []string) string { return nearestHint(word, known) }

@@ -22,10 +22,11 @@ type Acceptor interface {
 //
 // A Tx is used by one goroutine, once.
 type Tx struct {
-	appends []*pending
-	after   []func(context.Context) error
-	lenient bool           // inside IgnoreErrors
-	source  *buffer.Source // nil unless one of our handlers sent the request
+	appends  []*pending
+	after    []func(context.Context) error
+	relabels int
+	lenient  bool           // inside IgnoreErrors
+	source   *buffer.Source // nil unless one of our handlers sent the request
 }
 
 type pending struct {
@@ -161,6 +162,18 @@ type direct struct{ d Direct }
 
 func (a direct) Accept(tx *Tx, tag string, es event.Stream) error {
 	tx.After(func(ctx context.Context) error { return a.d.Emit(ctx, tag, es) })
+	return nil
+}
+
+// maxRelabels is more than a sensible configuration chains.
+const maxRelabels = 64
+
+// Deeper counts a hand-over to another label; a cycle ends in an error before
+// it ends the memory.
+func (tx *Tx) Deeper() error {
+	if tx.relabels++; tx.relabels > maxRelabels {
+		return errors.New("labels hand events to each other in a circle")
+	}
 	return nil
 }
 

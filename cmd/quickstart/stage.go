@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/s3sink/s3test"
+	"github.com/sluicelog/sluice/internal/teleport/teleporttest"
+)
+
+// stage is everything that runs: the two binaries and what surrounds them.
+type stage struct {
+	o               options
+	port, adminPort string
+	handlerPort     string
+
+	s3       *s3test.Server
+	teleport *teleporttest.Server
+	relay    *child
+	handler  *child
+	bucket   *bucketView
+
+	wg     sync.WaitGroup
+	failed chan error
+}
+
+func newStage(ctx context.Context, o options) (*stage, error) {
+	s := &stage{o: o, failed: make(chan error, 4)}
+	if err := s.clean(); err != nil {
+		return nil, err
+	}
+	for _, p := range []*string{&s.port, &s.adminPort, &s.handlerPort} {
+		var err error
+		if *p, err = freePort(); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if s.s3, err = s3test.Start(s.path("bucket"), bucketName); err != nil {
+		return nil, fmt.Errorf("start the S3 server: %w", err)
+	}
+	s.bucket = newBucketView(s.s3.ObjectDir(bucketName))
+	mode := teleporttest.Search
+	if o.bulk {
+		mode = teleporttest.Bulk
+	}
+	s.teleport, err = teleporttest.Start(ctx, teleporttest.Options{Dir: s.path("teleport"), Mode: mode, Seed: o.seed, Start: s.eventStart()})
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("start the simulated Teleport: %w", err)
+	}
+	return s, nil
+}
+
+// eventStart dates a fixed number of events into the last minutes, and an
+// endless stream from now on.
+func (s *stage) eventStart() time.Time {
+	if s.o.events > 0 {
+		return time.Now().Add(-time.Duration(s.o.events)*time.Millisecond - time.Second)
+	}
+	return time.Now()
+}
+
+// clean empties the folder, but only one that an earlier run made.
+func (s *stage) clean() error {
+	mark := s.path(".quickstart")
+	if _, err := os.Stat(s.o.dir); err == nil && !s.o.keep {
+		if _, err := os.Stat(mark); err != nil {
+			if entries, _ := os.ReadDir(s.o.dir); len(entries) > 0 {
+				return fmt.Errorf("%s is not empty and was not made by quickstart; choose another --dir", s.o.dir)
+			}
+		}
+		if err := os.RemoveAll(s.o.dir); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(s.o.dir, "keys"), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(mark, nil, 0o600)
+}
+
+// start does what the guide does: configure, relay, handler.
+func (s *stage) start(ctx context.Context) error {
+	if s.o.events > 0 {
+		s.teleport.Generate(s.o.events)
+	} else {
+		s.wg.Go(func() { s.generate(ctx) })
+	}
+	if err := s.configure(ctx); err != nil {
+		return err
+	}
+	if err := s.writeRelayConf(); err != nil {
+		return err
+	}
+	s.relay = s.spawn(ctx, "relay", "-c", s.path("relay.conf"))
+	if err := s.waitReady(ctx); err != nil {
+		return err
+	}
+	s.handler = s.spawn(ctx, "handler", "start", "--config", s.path("keys/teleport-event-handler.toml"),
+		"--storage", s.path("state"), "--teleport-addr", s.teleport.Addr(), "--teleport-identity", s.teleport.IdentityPath(),
+		"--fluentd-url", "https://localhost:"+s.port+"/test.log", "--fluentd-session-url", "https://localhost:"+s.port+"/session",
+		"--start-time", s.startTime(), "--timeout", "200ms", "--metrics-addr", "127.0.0.1:"+s.handlerPort)
+	return nil
+}
+
+// startTime is just before the first event.
+func (s *stage) startTime() string {
+	return s.eventStart().Add(-time.Hour).UTC().Format(time.RFC3339)
+}
+
+// configure runs `handler configure`, as an administrator would. ECDSA keys are
+// made in no time; without --key-type they are RSA 4096 as Teleport's are.
+func (s *stage) configure(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.o.bin, "handler"), "configure", "--key-type", "ecdsa", s.path("keys"), s.teleport.Addr())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("handler configure: %w\n%s", err, out)
+	}
+	return os.WriteFile(s.path("configure.log"), out, 0o600)
+}
+
+func (s *stage) spawn(ctx context.Context, name string, args ...string) *child {
+	c := &child{
+		name: name, path: filepath.Join(s.o.bin, name), args: args, dir: s.o.dir,
+		logPath: s.path(name + ".log"), done: make(chan struct{}),
+	}
+	s.wg.Go(func() {
+		if err := c.run(ctx); err != nil && !c.stopping() {
+			s.failed <- err
+		}
+	})
+	return c
+}
+
+// waitReady waits until the relay says that it can work.
+func (s *stage) waitReady(ctx context.Context) error {
+	deadline := time.Now().Add(15 * time.Second)
+	for time.Now().Before(deadline) {
+		if resp, err := http.Get("http://127.0.0.1:" + s.adminPort + "/readyz"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-s.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("the relay is not ready after 15 s; its log is %s", s.path("relay.log"))
+}
+
+// generate writes the endless stream.
+func (s *stage) generate(ctx context.Context) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.teleport.Generate(max(s.o.rate/10, 1))
+		}
+	}
+}
+
+// stop ends the handler first, so that what it has in flight is answered, then
+// the relay, which sends what is buffered.
+func (s *stage) stop() error {
+	if s.handler != nil {
+		s.handler.terminate(20 * time.Second)
+	}
+	if s.relay != nil {
+		s.relay.terminate(60 * time.Second)
+	}
+	_, err := s.bucket.look()
+	return err
+}
+
+func (s *stage) close() {
+	for _, c := range []*child{s.handler, s.relay} {
+		if c != nil && !c.stopping() {
+			c.terminate(time.Second)
+		}
+	}
+	var errs []error
+	if s.teleport != nil {
+		errs = append(errs, s.teleport.Close())
+	}
+	if s.s3 != nil {
+		errs = append(errs, s.s3.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+	}
+}

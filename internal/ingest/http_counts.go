@@ -1,0 +1,107 @@
+package ingest
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluicelog/sluice/internal/plugin"
+)
+
+// httpCounts is the numbers of one http source.
+type httpCounts struct {
+	id       string
+	received prometheus.Counter
+	bytes    prometheus.Counter
+	latency  prometheus.Observer
+	open     prometheus.Gauge
+	refusals *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
+
+	inFlight atomic.Int64
+
+	mu   sync.Mutex
+	last map[int]refusalLog // by status
+}
+
+type refusalLog struct {
+	at    time.Time
+	quiet int
+}
+
+func newHTTPCounts(env plugin.Env) *httpCounts {
+	m := env.Metrics
+	return &httpCounts{
+		id:       env.ID,
+		received: m.Counter("relay_input_events_total", "Events that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
+		bytes:    m.Counter("relay_input_bytes_total", "Bytes of the bodies that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
+		latency:  m.Histogram("relay_http_request_seconds", "Time from a request's head to its answer.", nil, "plugin_id").WithLabelValues(env.ID),
+		open:     m.Gauge("relay_http_connections", "Connections open now.", "plugin_id").WithLabelValues(env.ID),
+		refusals: m.Counter("relay_http_refused_total", "Requests that were not answered with success, by status.", "plugin_id", "status"),
+		dropped:  m.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
+		last:     map[int]refusalLog{},
+	}
+}
+
+func (c *httpCounts) middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		c.inFlight.Add(1)
+		defer func() {
+			c.inFlight.Add(-1)
+			c.latency.Observe(time.Since(start).Seconds())
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (c *httpCounts) connState(_ net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		c.open.Inc()
+	case http.StateClosed, http.StateHijacked:
+		c.open.Dec()
+	}
+}
+
+func (c *httpCounts) events(n, size int) {
+	c.received.Add(float64(n))
+	c.bytes.Add(float64(size))
+}
+
+func (c *httpCounts) refused(status string) { c.refusals.WithLabelValues(c.id, status).Inc() }
+
+// lost counts a body that was answered 200 and thrown away because the
+// configuration says so.
+func (c *httpCounts) lost(error) { c.dropped.WithLabelValues(c.id, "malformed").Inc() }
+
+// refusalInterval is how often one status is logged; the others are counted in.
+const refusalInterval = 10 * time.Second
+
+// logRefusal says why a request was refused. The body is never in it.
+func (c *httpCounts) logRefusal(log *slog.Logger, status int, err error) {
+	c.mu.Lock()
+	last := c.last[status]
+	if time.Since(last.at) < refusalInterval {
+		last.quiet++
+		c.last[status] = last
+		c.mu.Unlock()
+		return
+	}
+	c.last[status] = refusalLog{at: time.Now()}
+	c.mu.Unlock()
+	attrs := []any{"error", err.Error(), "status", status}
+	if last.quiet > 0 {
+		attrs = append(attrs, "not_logged", last.quiet)
+	}
+	if status >= http.StatusInternalServerError {
+		log.Error("failed to process request", attrs...)
+		return
+	}
+	log.Warn("failed to process request", attrs...)
+}

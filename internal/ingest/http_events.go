@@ -1,0 +1,285 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/event"
+	"github.com/sluicelog/sluice/internal/plugin"
+)
+
+// decoder makes events of a request's body.
+type decoder struct {
+	parser plugin.Parser // from <parse>; nil: by content type
+}
+
+func newDecoder(in *inHTTP) decoder { return decoder{parser: in.parser} }
+
+// The texts of these errors are Fluentd's.
+var (
+	errNoBody   = errors.New("'json', 'ndjson' or 'msgpack' parameter is required")
+	errEmpty    = errors.New("the body is empty")
+	errNoRecord = errors.New("a record must be a JSON object")
+	errTimeText = errors.New("can't convert String into an exact number")
+)
+
+// events fills q.events from q.body. Nothing is taken when any part of the body
+// can not be: the error is then a malformedError.
+func (d decoder) events(r *http.Request, q *request) error {
+	var err error
+	if d.parser != nil {
+		err = d.parse(q)
+	} else {
+		err = d.byContentType(r, q)
+	}
+	if err != nil {
+		return &malformedError{err}
+	}
+	return d.overrideTime(r, q)
+}
+
+// parse lets the configured parser read the body whatever its content type.
+func (d decoder) parse(q *request) error {
+	if len(q.body) == 0 {
+		return errEmpty
+	}
+	return d.parser.Parse(q.body, func(e event.Event) error {
+		q.events = append(q.events, e)
+		return nil
+	})
+}
+
+// byContentType follows in_http without <parse>: exact, case-sensitive prefixes.
+func (d decoder) byContentType(r *http.Request, q *request) error {
+	switch typ := r.Header.Get("Content-Type"); {
+	case strings.HasPrefix(typ, "application/json"):
+		return q.json(q.body)
+	case strings.HasPrefix(typ, "application/msgpack"):
+		return q.msgpack(q.body)
+	case strings.HasPrefix(typ, "application/x-ndjson"):
+		return q.ndjson(q.body)
+	case strings.HasPrefix(typ, "application/x-www-form-urlencoded"):
+		return d.form(r, q, parseForm(string(q.body)))
+	case strings.HasPrefix(typ, "multipart/form-data"):
+		fields, err := parseMultipart(typ, q.body)
+		if err != nil {
+			return errNoBody
+		}
+		return d.form(r, q, fields)
+	default:
+		return d.form(r, q, nil)
+	}
+}
+
+// form takes the field that holds events, from the form or else from the query.
+func (d decoder) form(r *http.Request, q *request, fields url.Values) error {
+	for _, values := range []url.Values{fields, queryOf(r)} {
+		if text := values.Get("time"); text != "" && q.formTime == "" {
+			q.formTime = text
+		}
+		switch {
+		case values.Has("json"):
+			return q.json([]byte(values.Get("json")))
+		case values.Has("ndjson"):
+			return q.ndjson([]byte(values.Get("ndjson")))
+		case values.Has("msgpack"):
+			return q.msgpack([]byte(values.Get("msgpack")))
+		}
+	}
+	return errNoBody
+}
+
+// json takes one object or an array of objects.
+func (q *request) json(body []byte) error {
+	start := len(q.plain)
+	if out, ok := event.CompactRecord(q.plain, body); ok {
+		q.plain = out
+		return q.add(event.RawRecord(q.plain[start:]))
+	}
+	q.plain = q.plain[:start]
+	if out, ends, ok := event.CompactArray(q.plain, body, nil); ok {
+		q.plain = out
+		return q.addAll(start, ends)
+	}
+	q.plain = q.plain[:start]
+	v, err := event.ParseJSON(body)
+	if err != nil {
+		return err
+	}
+	return q.addValue(v)
+}
+
+func (q *request) addAll(start int, ends []int) error {
+	for _, end := range ends {
+		if err := q.add(event.RawRecord(q.plain[start:end:end])); err != nil {
+			return err
+		}
+		start = end
+	}
+	return nil
+}
+
+func (q *request) addValue(v any) error {
+	switch v := v.(type) {
+	case *event.Record:
+		return q.add(v)
+	case []any:
+		for _, item := range v {
+			record, ok := item.(*event.Record)
+			if !ok {
+				return errNoRecord
+			}
+			if err := q.add(record); err != nil {
+				return err
+			}
+		}
+		return nil
+	default:
+		return errNoRecord
+	}
+}
+
+func (q *request) ndjson(body []byte) error {
+	for line := range bytes.Lines(body) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if err := q.json(line); err != nil {
+			return err
+		}
+	}
+	if len(q.events) == 0 {
+		return errEmpty
+	}
+	return nil
+}
+
+// msgpack takes maps or arrays of maps, one after the other.
+func (q *request) msgpack(body []byte) error {
+	if len(body) == 0 {
+		return errEmpty
+	}
+	for len(body) > 0 {
+		v, rest, err := event.ReadMsgpack(body)
+		if err != nil {
+			return err
+		}
+		if err := q.addValue(v); err != nil {
+			return err
+		}
+		body = rest
+	}
+	return nil
+}
+
+// add appends a record, with the time that it carries: without <parse> a number
+// in "time" is the event's time and leaves the record, null is no time, text is
+// an error.
+func (q *request) add(record *event.Record) error {
+	t := event.Time{}
+	if v, ok := record.Get("time"); ok && !q.keepsTime {
+		var err error
+		if t, err = timeOfNumber(v); err != nil {
+			return err
+		}
+		record.Delete("time")
+	}
+	if t == (event.Time{}) {
+		t = event.TimeOf(q.now)
+	}
+	q.events = append(q.events, event.Event{Time: t, Record: record})
+	return nil
+}
+
+func timeOfNumber(v any) (event.Time, error) {
+	switch v := v.(type) {
+	case nil:
+		return event.Time{}, nil
+	case int64:
+		return event.Time{Sec: v}, nil
+	case float64:
+		return floatTime(v), nil
+	case *big.Int:
+		return event.Time{}, fmt.Errorf("time %s is out of range", v)
+	default:
+		return event.Time{}, errTimeText
+	}
+}
+
+// floatTime cuts at 100 ns: a double holds no more of today's times, and
+// Fluentd cuts there.
+func floatTime(seconds float64) event.Time {
+	whole := math.Floor(seconds)
+	nanos := int64((seconds-whole)*1e7) * 100
+	return event.Time{Sec: int64(whole), Nsec: int32(nanos)}
+}
+
+// overrideTime applies ?time=, which wins over any time in a record.
+func (d decoder) overrideTime(r *http.Request, q *request) error {
+	if q.formTime == "" && r.URL.RawQuery != "" {
+		q.formTime = queryOf(r).Get("time")
+	}
+	if q.formTime == "" {
+		return nil
+	}
+	t, _ := timeOfQuery(q.formTime)
+	for i := range q.events {
+		q.events[i].Time = t
+	}
+	return nil
+}
+
+// begin resets what one request decides for all its events.
+func (q *request) begin(r *http.Request, now time.Time) {
+	q.now, q.formTime = now, ""
+	q.keepsTime = r.URL.RawQuery != "" && queryOf(r).Get("time") != ""
+}
+
+// parseForm reads a form as Ruby's URI.decode_www_form does, leniently: what can
+// not be decoded is left out.
+func parseForm(text string) url.Values {
+	values, _ := url.ParseQuery(text)
+	return values
+}
+
+func queryOf(r *http.Request) url.Values {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	return parseForm(r.URL.RawQuery)
+}
+
+func parseMultipart(contentType string, body []byte) (url.Values, error) {
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return nil, err
+	}
+	if params["boundary"] == "" {
+		return nil, errors.New("boundary is missing")
+	}
+	fields := url.Values{}
+	for mr := multipart.NewReader(bytes.NewReader(body), params["boundary"]); ; {
+		part, err := mr.NextPart()
+		if errors.Is(err, io.EOF) {
+			return fields, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		text, err := io.ReadAll(part)
+		if err != nil {
+			return nil, err
+		}
+		fields.Set(part.FormName(), string(text))
+	}
+}

@@ -1,0 +1,176 @@
+// Package ingest holds the sources: what takes events in, one file a plugin,
+// named as in Fluentd.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/sluicelog/sluice/internal/param"
+	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/tlsconf"
+)
+
+// inHTTP is `source @type http`: a POST's path is the tag, its body the events.
+// It answers 200 when they are on disk. What it can not take it refuses with 400
+// and takes nothing of the request; see docs/differences.md for what Fluentd
+// does with such bodies.
+type inHTTP struct {
+	env plugin.Env
+
+	port                int
+	bind                string
+	bodyLimit, unzipped int64
+	memoryLimit         int64
+	keepalive           time.Duration
+	headerTimeout       time.Duration
+	bodyTimeout         time.Duration
+	blockingTimeout     time.Duration
+	backlog             int
+	maxConnections      int
+	headers, remote     bool
+	queries             bool
+	tagPrefix           string
+	cors                corsRules
+	emptyImage, use204  bool
+	dumpErrors          bool
+	malformed           string
+	format              string
+	transport           tlsconf.Server
+	parser              plugin.Parser
+	decode              decoder
+	memory              *memory
+	counts              *httpCounts
+}
+
+// NewHTTP makes an http source.
+func NewHTTP(env plugin.Env) plugin.Input { return &inHTTP{env: env} }
+
+func (in *inHTTP) Params(p *param.Set) {
+	p.Int("port", &in.port, 9880, "Port to listen on.")
+	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
+	p.Size("body_size_limit", &in.bodyLimit, 32<<20, "Largest body, as sent.")
+	p.Size("decompression_size_limit", &in.unzipped, 256<<20, "Largest body after unpacking gzip or deflate.")
+	p.Size("request_memory_limit", &in.memoryLimit, 64<<20, "Memory for the bodies of all requests under way; one larger body is taken alone.")
+	p.Time("keepalive_timeout", &in.keepalive, 10*time.Second, "How long an idle connection stays open.")
+	p.Time("header_timeout", &in.headerTimeout, 10*time.Second, "How long a client may take to send a request's head.")
+	p.Time("body_timeout", &in.bodyTimeout, 60*time.Second, "How long a client may take to send a request's body.")
+	p.Time("blocking_timeout", &in.blockingTimeout, 500*time.Millisecond, "Accepted; nothing here blocks in turns.")
+	p.Int("backlog", &in.backlog, 0, "Accepted; the system's own limit holds.")
+	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
+	p.Bool("add_http_headers", &in.headers, false, "Add the request's headers as HTTP_* fields.")
+	p.Bool("add_remote_addr", &in.remote, false, "Add the client's address as REMOTE_ADDR.")
+	p.Bool("add_query_params", &in.queries, false, "Add the query's parameters as QUERY_* fields.")
+	p.String("add_tag_prefix", &in.tagPrefix, "", "Put this and a dot before every tag.")
+	p.Strings("cors_allow_origins", &in.cors.origins, nil, "Origins that may post from a browser.")
+	p.Bool("cors_allow_credentials", &in.cors.credentials, false, "Allow browsers to send credentials.")
+	p.Bool("respond_with_empty_img", &in.emptyImage, false, "Answer with an empty GIF.")
+	p.Bool("use_204_response", &in.use204, false, "Answer 204 instead of 200.")
+	p.Bool("dump_error_log", &in.dumpErrors, true, "Log requests that fail.")
+	p.String("malformed", &in.malformed, "reject", "What to do with a body that can not be taken: reject answers 400, accept answers 200 and loses it, as Fluentd does.").Enum("reject", "accept")
+	p.String("format", &in.format, "default", "Format of the body, from before <parse> sections.").Deprecated("write a <parse> section with this @type")
+	in.transport.Section(p)
+	param.Plugin(p, "parse", &in.parser, "", in.env.Parser, "How bodies are read, whatever their content type says.")
+}
+
+// Check holds the rules between parameters.
+func (in *inHTTP) Check() error {
+	if in.cors.credentials && in.cors.any() {
+		return param.Errorf("cors_allow_credentials", "list the origins instead of *", "Cannot enable cors_allow_credentials without specific origins") //nolint:staticcheck // Fluentd's own words
+	}
+	if in.port < 0 || in.port > 65535 {
+		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
+	}
+	return in.transport.Check()
+}
+
+// Address is where the source listens, "0.0.0.0:9880".
+func (in *inHTTP) Address() string { return net.JoinHostPort(in.bind, strconv.Itoa(in.port)) }
+
+// Start prepares what Run serves with, and opens the certificates: a key that
+// does not fit is refused before anything listens.
+func (in *inHTTP) Start(ctx context.Context) error {
+	in.memory = newMemory(in.memoryLimit)
+	in.counts = newHTTPCounts(in.env)
+	in.decode = newDecoder(in)
+	return in.transport.Open(in.env.Log, in.env.Metrics)
+}
+
+// Run serves until ctx ends, then answers what is in flight.
+func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
+	ln, err := in.listen(ctx)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{
+		Handler:           in.routes(e),
+		IdleTimeout:       in.keepalive,
+		ReadHeaderTimeout: in.headerTimeout,
+		MaxHeaderBytes:    80 << 10,
+		ErrorLog:          slog.NewLogLogger(in.env.Log.Handler(), slog.LevelDebug),
+		// A request outlives the signal that stops the source: it is answered.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnContext: rememberHead,
+		ConnState:   in.counts.connState,
+	}
+	return serve(ctx, srv, ln, in.transport.Watch)
+}
+
+func (in *inHTTP) routes(e plugin.Emitter) http.Handler {
+	r := chi.NewRouter()
+	r.Use(in.counts.middleware, keepAlive, in.crossOrigin, refuseGet)
+	h := &httpHandler{in: in, emit: e}
+	r.HandleFunc("/*", h.post)
+	r.NotFound(h.post) // a target that is no path, such as *
+	r.MethodNotAllowed(h.post)
+	return r
+}
+
+func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", in.Address())
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", in.Address(), err)
+	}
+	ln = rememberingListener(limitConnections(ln, in.maxConnections), in.headers)
+	return in.transport.Listen(ln), nil
+}
+
+// shutdownGrace is how long requests in flight may take after a stop signal.
+const shutdownGrace = 10 * time.Second
+
+// serve runs srv, and watch beside it, until ctx ends.
+func serve(ctx context.Context, srv *http.Server, ln net.Listener, watch func(context.Context) error) error {
+	watching, stopWatching := context.WithCancel(ctx)
+	watched := make(chan error, 1)
+	go func() { watched <- watch(watching) }()
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		err = srv.Shutdown(grace)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = srv.Close() // clients that never finish their request
+		}
+		<-served
+	}
+	stopWatching()
+	<-watched
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

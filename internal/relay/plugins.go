@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"github.com/sluicelog/sluice/internal/filter"
+	"github.com/sluicelog/sluice/internal/formatter"
+	"github.com/sluicelog/sluice/internal/ingest"
+	"github.com/sluicelog/sluice/internal/output"
+	"github.com/sluicelog/sluice/internal/parser"
+	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/s3sink"
+)
+
+// Plugins is the catalogue: every plugin that a configuration can name.
+func Plugins() *plugin.Table {
+	return &plugin.Table{
+		Inputs: map[string]func(plugin.Env) plugin.Input{
+			"http": ingest.NewHTTP,
+		},
+		Filters: map[string]func(plugin.Env) plugin.Filter{
+			"record_transformer": filter.NewRecordTransformer,
+			"grep":               filter.NewGrep,
+			"parser":             filter.NewParser,
+			"stdout":             filter.NewStdout,
+		},
+		Outputs: map[string]func(plugin.Env) plugin.Output{
+			"s3": s3sink.New,
+		},
+		Directs: map[string]func(plugin.Env) plugin.Direct{
+			"stdout": output.NewStdout,
+			"null":   output.NewNull,
+		},
+		Passers: map[string]func(plugin.Env) plugin.Passer{
+			"copy":    output.NewCopy,
+			"relabel": output.NewRelabel,
+		},
+		Parsers: map[string]func(plugin.Env) plugin.Parser{
+			"json": parser.NewJSON,
+			"none": parser.NewNone,
+		},
+		Formatters: map[string]func(plugin.Env) plugin.Formatter{
+			"json":     formatter.NewJSON,
+			"out_file": formatter.NewOutFile,
+			"stdout":   formatter.NewStdout,
+		},
+		Absent: absent,
+	}
+}
+
+// absent names well-known plugins that are not here, with what is nearest.
+var absent = map[string]string{
+	"tail":               "read files with Fluentd or Fluent Bit and send them on by forward: source @type forward takes them",
+	"exec":               "Sluice starts no programs; let the program post to source @type http",
+	"windows_eventlog2":  "Sluice runs on Linux; send from the Windows agent by forward",
+	"elasticsearch":      "match @type http posts to a bulk endpoint; or keep a Fluentd behind match @type forward",
+	"opensearch":         "match @type http posts to a bulk endpoint; or keep a Fluentd behind match @type forward",
+	"kafka":              "match @type forward to a Fluentd or Fluent Bit that has the Kafka plugin",
+	"kafka2":             "match @type forward to a Fluentd or Fluent Bit that has the Kafka plugin",
+	"splunk_hec":         "match @type http posts to the HTTP event collector",
+	"datadog":            "match @type http posts to the intake API",
+	"exec_filter":        "filter @type record_transformer with enable_ruby covers most uses",
+	"gcs":                "match @type s3 with s3_endpoint works with stores that speak S3",
+	"azurestorage":       "match @type s3 with s3_endpoint works with stores that speak S3",
+	"cloudwatch_logs":    "match @type s3, or match @type forward to an agent that has it",
+	"geoip":              "let the SIEM enrich the events",
+	"rewrite_tag_filter": "match by label and tag; <match> with several patterns and relabel route most cases",
+}

@@ -1,0 +1,122 @@
+package relay
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/conf"
+	"github.com/sluicelog/sluice/internal/param"
+)
+
+// System is the <system> section.
+type System struct {
+	RootDir            string
+	LogLevel           string
+	SuppressRepeated   bool
+	EmitErrorInterval  time.Duration
+	IgnoreRepeated     time.Duration
+	IgnoreSame         time.Duration
+	WithoutSource      bool
+	WithSourceOnly     bool
+	SuppressDump       bool
+	StrictValue        bool
+	Workers            int
+	ProcessName        string
+	FilePermission     string
+	DirPermission      string
+	RPCEndpoint        string
+	EnableGetDump      bool
+	EnableInputMetrics bool
+	EnableSizeMetrics  bool
+	AdminBind          string
+	AdminPort          int
+	AdminSet           bool
+	MaxAge             time.Duration
+	Log                SystemLog
+}
+
+// SystemLog is <log> within <system>.
+type SystemLog struct {
+	Format, TimeFormat string
+	RotateAge          string
+	RotateSize         int64
+	Path               string
+}
+
+// decodeSystem reads all <system> sections; as in Fluentd a later one overrides.
+func decodeSystem(tree *conf.Node, problems *conf.Problems) System {
+	var s System
+	merged := &conf.Node{Name: "system", Pos: tree.Pos}
+	for _, n := range sections(tree, "system") {
+		merged.Pos = n.Pos
+		merged.Params = append(merged.Params, n.Params...)
+		merged.Children = append(merged.Children, n.Children...)
+	}
+	param.Decode(merged, "system", problems, s.params)
+	return s
+}
+
+func (s *System) params(p *param.Set) {
+	p.Int("workers", &s.Workers, 1, "Number of worker processes in Fluentd. The relay is one process that uses all cores.")
+	p.String("root_dir", &s.RootDir, "", "Folder under which buffers without a path are kept.")
+	p.String("log_level", &s.LogLevel, "info", "Least level of what is logged.").Enum("trace", "debug", "info", "warn", "error", "fatal")
+	p.Bool("suppress_repeated_stacktrace", &s.SuppressRepeated, true, "Accepted; stack traces are not logged.")
+	p.Time("emit_error_log_interval", &s.EmitErrorInterval, 0, "Log errors of one kind at most once in this time.")
+	p.Time("ignore_repeated_log_interval", &s.IgnoreRepeated, 0, "Log a line that repeats at most once in this time.")
+	p.Time("ignore_same_log_interval", &s.IgnoreSame, 0, "Log the same line at most once in this time.")
+	p.Bool("without_source", &s.WithoutSource, false, "Run without sources, to empty the buffers.")
+	p.Bool("with_source_only", &s.WithSourceOnly, false, "Run only the sources; what comes in waits in the buffers.")
+	p.Bool("suppress_config_dump", &s.SuppressDump, false, "Do not log the configuration at start.")
+	p.Bool("strict_config_value", &s.StrictValue, false, "Treat numbers that are none as errors.")
+	p.String("process_name", &s.ProcessName, "", "Accepted; the process keeps its name.")
+	p.String("file_permission", &s.FilePermission, "", "Mode of files, octal; 0600 without it.")
+	p.String("dir_permission", &s.DirPermission, "", "Mode of folders, octal; 0700 without it.")
+	p.String("rpc_endpoint", &s.RPCEndpoint, "", "Address of the HTTP RPC API.")
+	p.Bool("enable_get_dump", &s.EnableGetDump, false, "Serve the configuration at /api/config.getDump.")
+	p.Bool("enable_input_metrics", &s.EnableInputMetrics, true, "Count what comes in.")
+	p.Bool("enable_size_metrics", &s.EnableSizeMetrics, false, "Count sizes of what goes through.")
+	p.String("admin_bind", &s.AdminBind, "127.0.0.1", "Address of health, metrics and status page.")
+	p.Int("admin_port", &s.AdminPort, 24220, "Port of health, metrics and status page.").Present(&s.AdminSet)
+	p.Time("ready_max_age", &s.MaxAge, 0, "Not ready while the oldest event that has not left is older than this; 0 is never.")
+	for name, why := range ignoredSystem {
+		p.Ignore(name, why)
+	}
+	param.Section(p, "log", &s.Log, func(p *param.Set, l *SystemLog) {
+		p.String("format", &l.Format, "text", "text or json.").Enum("text", "json")
+		p.String("time_format", &l.TimeFormat, "%Y-%m-%d %H:%M:%S %z", "How times are written.")
+		p.String("rotate_age", &l.RotateAge, "", "How many old files are kept, or daily, weekly, monthly.")
+		p.Size("rotate_size", &l.RotateSize, 0, "Start a new file at this size.")
+		p.String("path", &l.Path, "", "Log to this file.")
+	}, "How the relay logs.")
+}
+
+// ignoredSystem is what <system> may say in Fluentd and means nothing here.
+var ignoredSystem = map[string]string{
+	"restart_worker_interval":     "the relay is one process; the service manager starts it again",
+	"enable_msgpack_time_support": "times are always kept whole",
+	"disable_shared_socket":       "there is one process and nothing to share",
+	"log_event_verbose":           "",
+	"umask":                       "files are made with the modes that file_permission says",
+	"config_include_dir":          "use @include",
+	"enable_jit":                  "there is no Ruby",
+	"<source_only_buffer>":        "with_source_only keeps what comes in in the outputs' own buffers",
+	"<metrics>":                   "metrics are always on; see admin_bind",
+	"<event_limit>":               "",
+}
+
+// level turns a level's name into slog's.
+func level(name string) slog.Level {
+	switch name {
+	case "trace":
+		return slog.LevelDebug - 4
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	case "fatal":
+		return slog.LevelError + 4
+	}
+	return slog.LevelInfo
+}

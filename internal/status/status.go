@@ -1,0 +1,109 @@
+// Package status is what can be asked of a running relay: a snapshot of each
+// plugin, and what keeps it from working. The admin API, monitor_agent and
+// /readyz all read it here.
+package status
+
+import (
+	"slices"
+	"sync"
+)
+
+// Plugin is a snapshot of one plugin, with the names that monitor_agent uses.
+type Plugin struct {
+	ID                    string
+	Category              string // input, filter, output
+	Type                  string
+	Config                map[string]string // secrets masked
+	Output                *Output           // nil for inputs and filters
+	EmitRecords, EmitSize *int64            // inputs that count
+}
+
+// Output is the numbers of an output; those of its buffer are zero when it has none.
+type Output struct {
+	Buffered                             bool
+	StageLength, QueueLength             int
+	StageBytes, QueueBytes, TotalLimit   int64
+	Timekeys                             []int64
+	RetryCount, EmitCount, EmitRecords   int64
+	EmitSize, WriteCount, WriteSecondary int64
+	RollbackCount, SlowFlushCount        int64
+	FlushTimeMs, DropOldestChunkCount    int64
+	NumErrors                            int64
+	Retry                                *Retry
+	OldestUnflushedSeconds               float64
+}
+
+// Retry is a retry in progress.
+type Retry struct {
+	Start, NextTime int64 // Unix seconds
+	Steps           int
+}
+
+// AvailableRatio is how much of the buffer's limit is free, 0 to 1.
+func (o *Output) AvailableRatio() float64 {
+	if o.TotalLimit <= 0 {
+		return 1
+	}
+	return max(0, 1-float64(o.StageBytes+o.QueueBytes)/float64(o.TotalLimit))
+}
+
+// Reporter gives a snapshot of a plugin.
+type Reporter interface{ Status() Plugin }
+
+// Problem is a reason why the relay is not ready, in words that name the cure.
+type Problem struct {
+	Plugin string `json:"plugin"`
+	Reason string `json:"reason"`
+}
+
+// Board collects the reporters and readiness checks of a pipeline.
+type Board struct {
+	mu        sync.Mutex
+	reporters []Reporter
+	checks    []check
+}
+
+type check struct {
+	plugin string
+	ready  func() error
+}
+
+// Report adds a plugin to the board.
+func (b *Board) Report(r Reporter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reporters = append(b.reporters, r)
+}
+
+// Check adds a readiness check; ready returns why the plugin can not work now.
+func (b *Board) Check(plugin string, ready func() error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.checks = append(b.checks, check{plugin, ready})
+}
+
+// Plugins is a snapshot of all plugins, in the order of the configuration.
+func (b *Board) Plugins() []Plugin {
+	b.mu.Lock()
+	reporters := slices.Clone(b.reporters)
+	b.mu.Unlock()
+	plugins := make([]Plugin, len(reporters))
+	for i, r := range reporters {
+		plugins[i] = r.Status()
+	}
+	return plugins
+}
+
+// Problems is why the relay is not ready; none when it is.
+func (b *Board) Problems() []Problem {
+	b.mu.Lock()
+	checks := slices.Clone(b.checks)
+	b.mu.Unlock()
+	var problems []Problem
+	for _, c := range checks {
+		if err := c.ready(); err != nil {
+			problems = append(problems, Problem{c.plugin, err.Error()})
+		}
+	}
+	return problems
+}
