@@ -1,0 +1,77 @@
+package event
+
+import (
+	"encoding/binary"
+	"math/big"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// eventTimeExt is Fluentd's extension type of an event's time: seconds and
+// nanoseconds, two big-endian uint32.
+const eventTimeExt = 0
+
+// AppendMsgpack appends a value as Ruby's msgpack packs it: the shortest form of
+// each integer, floats with 64 bits, text as str, Binary as bin, Time as
+// EventTime. Integers beyond 64 bits, which msgpack does not have, become text.
+func AppendMsgpack(dst []byte, v any) []byte { return appendMsgpack(dst, v, 0) }
+
+func appendMsgpack(dst []byte, v any, depth int) []byte {
+	if depth > maxPrintDepth {
+		return msgp.AppendNil(dst)
+	}
+	switch v := v.(type) {
+	case nil:
+		return msgp.AppendNil(dst)
+	case bool:
+		return msgp.AppendBool(dst, v)
+	case int64:
+		if v >= 0 {
+			return msgp.AppendUint64(dst, uint64(v))
+		}
+		return msgp.AppendInt64(dst, v)
+	case *big.Int:
+		return appendMsgpackBig(dst, v)
+	case float64:
+		return msgp.AppendFloat64(dst, v)
+	case string:
+		return msgp.AppendString(dst, v)
+	case Binary:
+		return msgp.AppendBytes(dst, v)
+	case Time:
+		return AppendMsgpackTime(dst, v)
+	case []any:
+		dst = msgp.AppendArrayHeader(dst, uint32(len(v)))
+		for _, e := range v {
+			dst = appendMsgpack(dst, e, depth+1)
+		}
+		return dst
+	case *Record:
+		if v == nil {
+			return msgp.AppendNil(dst)
+		}
+		dst = msgp.AppendMapHeader(dst, uint32(v.Len()))
+		for k, e := range v.All() {
+			dst = appendMsgpack(msgp.AppendString(dst, k), e, depth+1)
+		}
+		return dst
+	}
+	return appendMsgpack(dst, canonicalValue(v), depth)
+}
+
+func appendMsgpackBig(dst []byte, n *big.Int) []byte {
+	switch {
+	case n.IsUint64():
+		return msgp.AppendUint64(dst, n.Uint64())
+	case n.IsInt64():
+		return msgp.AppendInt64(dst, n.Int64())
+	}
+	return msgp.AppendString(dst, n.String())
+}
+
+// AppendMsgpackTime appends a time as EventTime in its fixext8 form.
+func AppendMsgpackTime(dst []byte, t Time) []byte {
+	dst = append(dst, mFixExt8, eventTimeExt)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(t.Sec))
+	return binary.BigEndian.AppendUint32(dst, uint32(t.Nsec))
+}
