@@ -1,0 +1,113 @@
+package handler
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// deadLetters is the file of events that the receiver refuses for good: one JSON
+// object a line with the reason and the event as it was sent. Each line is
+// fsynced before the cursor moves past the event. A file that is full stops the
+// stream; events are never dropped for room.
+type deadLetters struct {
+	path  string
+	limit int64
+
+	mu sync.Mutex
+	f  *os.File
+}
+
+// deadLetterLimit is how large the file may grow.
+const deadLetterLimit = 1 << 30
+
+func newDeadLetters(dir string) *deadLetters {
+	return &deadLetters{path: filepath.Join(dir, "dead-letter.jsonl"), limit: deadLetterLimit}
+}
+
+// DeadLetter is one line of the file.
+type DeadLetter struct {
+	At     time.Time       `json:"at"`
+	ID     string          `json:"id"`
+	Type   string          `json:"type"`
+	SID    string          `json:"sid,omitempty"` // of a recording's event
+	Status int             `json:"status"`
+	Reason string          `json:"reason"`
+	Event  json.RawMessage `json:"event,omitempty"`
+	Raw    []byte          `json:"raw,omitempty"` // an event that is no JSON
+}
+
+func (d *deadLetters) write(r *Read, why *refusal) error {
+	letter := DeadLetter{At: time.Now().UTC(), ID: r.ID, Type: r.Type, SID: r.SID, Status: why.status, Reason: why.text}
+	if json.Valid(r.Body) {
+		letter.Event = r.Body
+	} else {
+		letter.Raw = r.Body
+	}
+	line, err := json.Marshal(letter)
+	if err != nil {
+		return fmt.Errorf("write dead letter: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.appendLine(append(line, '\n'))
+}
+
+func (d *deadLetters) appendLine(line []byte) error {
+	if d.f == nil {
+		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("open dead letters: %w", err)
+		}
+		d.f = f
+		if err := syncDir(filepath.Dir(d.path)); err != nil {
+			return err
+		}
+	}
+	info, err := d.f.Stat()
+	if err != nil {
+		return fmt.Errorf("open dead letters: %w", err)
+	}
+	if info.Size()+int64(len(line)) > d.limit {
+		return fmt.Errorf("dead-letter file %s is full (%d bytes): look at what is refused, then move the file away", d.path, info.Size())
+	}
+	if _, err := d.f.Write(line); err != nil {
+		// A torn line would hide the next one; cut it off.
+		return fmt.Errorf("write dead letter: %w", joinTruncate(err, d.f, info.Size()))
+	}
+	if err := d.f.Sync(); err != nil {
+		return fmt.Errorf("sync dead letters: %w", err)
+	}
+	return nil
+}
+
+func joinTruncate(err error, f *os.File, size int64) error {
+	if cut := f.Truncate(size); cut != nil {
+		return fmt.Errorf("%w; %w", err, cut)
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	return nil
+}
+
+func (d *deadLetters) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.f == nil {
+		return nil
+	}
+	return d.f.Close()
+}
