@@ -42,10 +42,18 @@ const (
 type Value struct {
 	Kind Kind
 	Text string
-	// Quote is '"' or '\'' for a quoted string, '[' or '{' for a JSON value, 0 for
-	// bare words.
+	// Quote is '"' or '\'' for a quoted string, '[' or '{' for a JSON value, Typed
+	// for a number or boolean of a YAML file, 0 for bare words.
 	Quote byte
 }
+
+// Typed is the Quote of a YAML number or boolean, which a plugin that keeps types
+// (record_transformer) takes as such. Its Text is JSON.
+const Typed byte = '#'
+
+// IsJSON says that Text is to be read with ParseJSON where types matter: an array,
+// a hash, or a YAML number or boolean.
+func (v Value) IsJSON() bool { return v.Quote == '[' || v.Quote == '{' || v.Quote == Typed }
 
 // Param is one line "name value" of a section.
 type Param struct {

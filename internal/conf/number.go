@@ -25,7 +25,7 @@ var (
 )
 
 // ParseSize reads a number of bytes: 10, 8k, 10m, 1g, 1t in either case. The hint
-// says how a surprising text is read ("is read as 5 KiB" for 0.5k). Text without a
+// says how a surprising text is read ("is read as 5 KiB: …" for 0.5k). Text without a
 // number is an error, where Fluentd takes 0.
 func ParseSize(text string) (n int64, hint string, err error) {
 	digits, u, found := findUnit(text, sizeUnits, true)
@@ -34,7 +34,7 @@ func ParseSize(text string) (n int64, hint string, err error) {
 			return 0, "", fmt.Errorf("%q is no size: write a number of bytes, or one with k, m, g or t (8m)", text)
 		}
 		if strconv.FormatInt(n, 10) != text {
-			hint = fmt.Sprintf("%q is read as %s: write digits and one of k, m, g, t, without a blank", text, sizeWords(n))
+			hint = fmt.Sprintf("is read as %s: write digits and one of k, m, g, t, without a blank", sizeWords(n))
 		}
 		return n, hint, nil
 	}
@@ -42,13 +42,13 @@ func ParseSize(text string) (n int64, hint string, err error) {
 		return 0, "", fmt.Errorf("%q is more than 8 EiB", text)
 	}
 	if len(text) != len(digits)+1 && !strings.EqualFold(text, digits+string(u.letter)+"b") {
-		hint = fmt.Sprintf("%q is read as %s: only digits directly before the unit count", text, sizeWords(n))
+		hint = fmt.Sprintf("is read as %s: only the digits directly before the unit count", sizeWords(n))
 	}
 	return n, hint, nil
 }
 
 // ParseTime reads a duration: 10 and 0.5 are seconds; 30s, 10m, 1h, 1d. The hint
-// says how a surprising text is read ("is read as 1 minute" for 1ms). Text without
+// says how a surprising text is read ("is read as 1 minute: …" for 1ms). Text without
 // a number is an error, where Fluentd takes 0.
 func ParseTime(text string) (d time.Duration, hint string, err error) {
 	digits, u, found := findUnit(text, timeUnits, false)
@@ -59,7 +59,7 @@ func ParseTime(text string) (d time.Duration, hint string, err error) {
 		}
 		d = time.Duration(n) * time.Second
 		if len(text) != len(digits)+1 {
-			hint = fmt.Sprintf("%q is read as %s: only digits directly before the unit count; write whole s, m, h or d, or seconds as 0.5", text, timeWords(d))
+			hint = fmt.Sprintf("is read as %s: only the digits directly before the unit (s, m, h, d) count; a fraction is written in seconds (0.5)", timeWords(d))
 		}
 		return d, hint, nil
 	}
@@ -73,7 +73,7 @@ func ParseTime(text string) (d time.Duration, hint string, err error) {
 		d = time.Duration(math.Round(seconds))
 	}
 	if !whole {
-		hint = fmt.Sprintf("%q is read as %s: the units are s, m, h and d, in lower case and without a blank", text, timeWords(d))
+		hint = fmt.Sprintf("is read as %s: the units are s, m, h and d, in lower case and without a blank", timeWords(d))
 	}
 	return d, hint, nil
 }
@@ -96,11 +96,11 @@ func ParseInt(text string) (n int64, hint string, err error) {
 	n, err = leadingInt(text)
 	switch {
 	case err == errNoNumber:
-		return 0, fmt.Sprintf("%q is no number and counts as 0", text), nil
+		return 0, "is no number and counts as 0", nil
 	case err != nil:
 		return 0, "", err
 	case strconv.FormatInt(n, 10) != strings.TrimPrefix(text, "+"):
-		hint = fmt.Sprintf("%q is read as %d", text, n)
+		hint = fmt.Sprintf("is read as %d", n)
 	}
 	return n, hint, nil
 }
@@ -110,11 +110,11 @@ func ParseFloat(text string) (f float64, hint string, err error) {
 	f, whole, err := leadingFloat(text)
 	switch {
 	case err == errNoNumber:
-		return 0, fmt.Sprintf("%q is no number and counts as 0", text), nil
+		return 0, "is no number and counts as 0", nil
 	case err != nil:
 		return 0, "", err
 	case !whole:
-		hint = fmt.Sprintf("%q is read as %v", text, f)
+		hint = fmt.Sprintf("is read as %v", f)
 	}
 	return f, hint, nil
 }

@@ -55,8 +55,8 @@ func ParseFile(path string, o Options) (*Node, error) {
 func Parse(name string, text []byte, o Options) (*Node, error) {
 	problems := o.problems()
 	root := newRoot(name)
-	l := &loader{eval: o.Eval, problems: problems}
-	f := file{name: name, dir: filepath.Dir(o.Path), real: realPath(o.Path)}
+	l := &loader{eval: o.Eval, problems: problems, files: new(int)}
+	f := file{name: name, dir: filepath.Dir(o.Path), chain: []string{realPath(o.Path)}}
 	if o.format(name) == YAML {
 		l.yaml(f, text, root)
 	} else {
@@ -87,7 +87,7 @@ func appendDir(root *Node, dir string, o Options) {
 			return err
 		}
 		if slices.Contains([]string{".conf", ".yaml", ".yml"}, filepath.Ext(path)) {
-			part, _ := ParseFile(path, o) // its errors are in o.Problems
+			part, _ := ParseFile(path, o)                                   // its errors are in o.Problems
 			root.Params = append(slices.Clone(part.Params), root.Params...) // the first file's lines win
 			root.Children = append(root.Children, part.Children...)
 		}

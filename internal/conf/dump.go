@@ -1,0 +1,135 @@
+package conf
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Dump prints a tree as Fluentd prints its configuration at start: the root as
+// <ROOT>, two blanks of indentation per level, of parameters that stand twice the
+// last, secrets as xxxxxx. What is printed can be read again.
+//
+// secret says whether a parameter is one; path holds the sections from the
+// outermost to the parameter's own, without the root. nil hides nothing.
+func Dump(w io.Writer, root *Node, secret func(path []*Node, param string) bool) error {
+	if secret == nil {
+		secret = func([]*Node, string) bool { return false }
+	}
+	d := dumper{w: bufio.NewWriter(w), secret: secret}
+	d.node(root)
+	return d.w.Flush()
+}
+
+type dumper struct {
+	w      *bufio.Writer // keeps the first error
+	secret func(path []*Node, param string) bool
+	path   []*Node
+	depth  int
+}
+
+func (d *dumper) node(n *Node) {
+	isRoot := d.depth == 0
+	if !isRoot {
+		d.path = append(d.path, n)
+	}
+	tag := n.Name
+	if n.Arg != "" {
+		tag += " " + argText(n.Arg)
+	}
+	d.line("<" + tag + ">")
+	d.depth++
+	for i, line := range n.Params {
+		if isFirst(n.Params, i) {
+			last, _ := n.Get(line.Name)
+			d.param(last)
+		}
+	}
+	for _, child := range n.Children {
+		d.node(child)
+	}
+	d.depth--
+	d.line("</" + n.Name + ">")
+	if !isRoot {
+		d.path = d.path[:len(d.path)-1]
+	}
+}
+
+func isFirst(params []Param, i int) bool {
+	for _, earlier := range params[:i] {
+		if earlier.Name == params[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *dumper) param(p Param) {
+	value := p.Value.String()
+	if d.secret(d.path, p.Name) {
+		value = "xxxxxx"
+	}
+	d.line(strings.TrimRight(nameText(p.Name)+" "+value, " "))
+}
+
+func (d *dumper) line(text string) {
+	fmt.Fprintf(d.w, "%*s%s\n", 2*d.depth, "", text)
+}
+
+// String is the value as a line of fluent.conf has it: in double quotes when it was
+// quoted, or would not be read back without them.
+func (v Value) String() string {
+	switch {
+	case v.Kind == Nil:
+		return `"#{use_nil}"`
+	case v.Kind == Default:
+		return `"#{use_default}"`
+	case v.IsJSON():
+		return v.Text
+	case v.Quote != 0 || !isBare(v.Text):
+		return quote(v.Text)
+	}
+	return v.Text
+}
+
+// isBare says that text reads back as it is without quotes.
+func isBare(text string) bool {
+	if text == "" {
+		return true
+	}
+	return strings.IndexByte("\"'[{ \t", text[0]) < 0 && !strings.ContainsAny(text, "\r\n") &&
+		bareLen(text) == len(text)
+}
+
+func argText(arg string) string {
+	if strings.ContainsAny(arg, ">\r\n") || strings.IndexByte("\"' \t#", arg[0]) >= 0 || strings.TrimRight(arg, " \t") != arg {
+		return quote(arg)
+	}
+	return arg
+}
+
+func nameText(name string) string {
+	if name == "" || strings.ContainsAny(name, " \t\r\n") || strings.IndexByte("<#\"'", name[0]) >= 0 || name == "include" {
+		return quote(name)
+	}
+	return name
+}
+
+// quote writes text in double quotes with the escapes that the reader knows.
+func quote(text string) string {
+	b := []byte{'"'}
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"' || c == '\'' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '#' && strings.HasPrefix(text[i:], "#{"):
+			b = append(b, `\#`...)
+		case strings.IndexByte("\n\r\t\f\b\x00", c) >= 0:
+			b = append(b, '\\', "nrtfb0"[strings.IndexByte("\n\r\t\f\b\x00", c)])
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(append(b, '"'))
+}
