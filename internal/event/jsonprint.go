@@ -107,19 +107,25 @@ func appendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	run := 0
 	for i := 0; i < len(s); i++ {
-		e := escapes[s[i]]
-		if e == 0 {
+		if escapes[s[i]] == 0 {
 			continue
 		}
-		dst = append(dst, s[run:i]...)
+		dst = appendEscaped(append(dst, s[run:i]...), s[i])
 		run = i + 1
-		if e == 'u' {
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[s[i]>>4], hexDigits[s[i]&15])
-		} else {
-			dst = append(dst, '\\', e)
-		}
 	}
 	return append(append(dst, s[run:]...), '"')
+}
+
+// appendEscaped appends one byte of a string, escaped if it must be.
+func appendEscaped(dst []byte, c byte) []byte {
+	switch e := escapes[c]; e {
+	case 0:
+		return append(dst, c)
+	case 'u':
+		return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+	default:
+		return append(dst, '\\', e)
+	}
 }
 
 // appendFloat prints a float as Oj does: those without fraction that fit a
