@@ -15,6 +15,7 @@ type scanner struct {
 	pos    int
 	starts []int // offsets at which the lines begin
 	last   int   // index into starts of the line that was asked for last
+	known  struct{ offset, col int }
 }
 
 func newScanner(f file, text string) scanner {
@@ -42,7 +43,12 @@ func (s *scanner) line(offset int) int {
 
 func (s *scanner) at(offset int) Pos {
 	line := s.line(offset)
-	col := utf8.RuneCountInString(s.text[s.starts[line]:offset]) + 1
+	from, col := s.starts[line], 1
+	if k := s.known; k.offset >= from && k.offset <= offset && k.col > 0 {
+		from, col = k.offset, k.col // goes on where the last question ended
+	}
+	col += utf8.RuneCountInString(s.text[from:offset])
+	s.known.offset, s.known.col = offset, col
 	return Pos{File: s.file.name, Line: line + 1, Col: col, Included: s.file.included}
 }
 

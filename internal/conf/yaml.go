@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -54,7 +55,9 @@ func (l *loader) warn(at Pos, in place, text, hint string) {
 // document parses text and converts it; nil when there is nothing, or an error. Only
 // the first of several documents counts.
 func (f *yamlFile) document(text []byte) *yamlNode {
-	f.lines = bytes.Count(text, []byte("\n")) + 1
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		f.lines = append(f.lines, utf8.RuneCount(line))
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc yaml.Node
 	switch err := d.Decode(&doc); {
@@ -80,7 +83,7 @@ func (f *yamlFile) syntax(err error) {
 	m := yamlLine.FindStringSubmatch(text)
 	line, _ := strconv.Atoi(m[1])
 	f.load.problems.Fail(&Error{
-		Pos: f.pos(max(1, min(line, f.lines)), 0), Err: errors.New("YAML: " + text[len(m[0]):]),
+		Pos: f.pos(max(1, min(line, len(f.lines))), 0), Err: errors.New("YAML: " + text[len(m[0]):]),
 		Hint: "mind the indentation, and quote text that holds ': ' or ' #' or begins with one of * & ! % @ ` [ {",
 	})
 }

@@ -46,13 +46,16 @@ const (
 type yamlFile struct {
 	file
 	load  *loader
-	lines int
+	lines []int // characters in each
 	nodes *int // converted so far, in all files
 	depth int
 }
 
+// at is the node's place. YAML ends lines also at a lone CR and at signs of Unicode,
+// so that its counting can leave the file.
 func (f *yamlFile) at(n *yaml.Node) Pos {
-	return f.pos(max(1, min(n.Line, f.lines)), max(1, n.Column))
+	line := max(1, min(n.Line, len(f.lines)))
+	return f.pos(line, max(1, min(n.Column, f.lines[line-1]+1)))
 }
 
 func (f *yamlFile) fail(n *yaml.Node, err error, hint string) {
