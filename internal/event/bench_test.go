@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 )
 
@@ -18,25 +19,120 @@ func benchEvents(b *testing.B) (events [][]byte, mean int64) {
 	return events, mean / int64(len(events))
 }
 
-func BenchmarkCompact(b *testing.B) {
-	lines, mean := benchEvents(b)
+// perEvent runs f over the events in turn.
+func perEvent(b *testing.B, f func(event []byte)) {
+	events, mean := benchEvents(b)
 	b.SetBytes(mean)
 	b.ReportAllocs()
-	dst := make([]byte, 0, 64<<10)
-	bad := 0
 	for i := 0; b.Loop(); i++ {
-		_, ok := CompactRecord(dst, lines[i%len(lines)])
-		if !ok {
-			bad++
-		}
+		f(events[i%len(events)])
 	}
-	b.ReportMetric(float64(bad)/float64(b.N), "refused/op")
 }
 
-func BenchmarkValidStd(b *testing.B) {
-	lines, mean := benchEvents(b)
+func BenchmarkCompact(b *testing.B) {
+	dst := make([]byte, 0, 64<<10)
+	perEvent(b, func(e []byte) { CompactRecord(dst, e) })
+}
+
+// BenchmarkCompactSpaced reads events with the white space of Python's printer.
+func BenchmarkCompactSpaced(b *testing.B) {
+	dst := make([]byte, 0, 64<<10)
+	for _, text := range corpus(b) {
+		if _, ok := CompactRecord(nil, text); ok && len(text) > 500 && len(text) < 1000 {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				CompactRecord(dst, text)
+			}
+			return
+		}
+	}
+}
+
+func BenchmarkCompactArray(b *testing.B) {
+	events, mean := benchEvents(b)
+	batch := []byte("[")
+	for i := range 100 {
+		batch = append(append(batch, events[i%len(events)]...), ',')
+	}
+	batch[len(batch)-1] = ']'
+	dst, ends := make([]byte, 0, len(batch)), make([]int, 0, 100)
+	b.SetBytes(mean * 100)
+	for b.Loop() {
+		if _, _, ok := CompactArray(dst, batch, ends); !ok {
+			b.Fatal("refused")
+		}
+	}
+}
+
+func BenchmarkCompactManyKeys(b *testing.B) {
+	text := []byte(`{"first":0`)
+	for i := range 10_000 {
+		text = fmt.Appendf(text, `,"key%d":%d`, i, i)
+	}
+	text = append(text, '}')
+	dst := make([]byte, 0, len(text))
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		CompactRecord(dst, text)
+	}
+}
+
+// BenchmarkValid is the yardstick: the standard library's check alone.
+func BenchmarkValid(b *testing.B) {
+	perEvent(b, func(e []byte) { json.Valid(e) })
+}
+
+func BenchmarkParse(b *testing.B) {
+	perEvent(b, func(e []byte) { ParseJSON(e) })
+}
+
+// BenchmarkPeek is what keep_time_key costs: one field read, the record stays raw.
+func BenchmarkPeek(b *testing.B) {
+	perEvent(b, func(e []byte) { RawRecord(e).Get("time") })
+}
+
+// BenchmarkEdit is what the published Teleport configuration does to a record:
+// take the time out, put it back at the end, print.
+func BenchmarkEdit(b *testing.B) {
+	dst := make([]byte, 0, 64<<10)
+	perEvent(b, func(e []byte) {
+		r := RawRecord(e)
+		v, _ := r.Delete("time")
+		r.Set("time", v)
+		r.AppendJSON(dst)
+	})
+}
+
+func BenchmarkPrintDecoded(b *testing.B) {
+	dst := make([]byte, 0, 64<<10)
+	events, mean := benchEvents(b)
+	records := make([]any, len(events))
+	for i, e := range events {
+		records[i], _ = ParseJSON(e)
+	}
 	b.SetBytes(mean)
 	for i := 0; b.Loop(); i++ {
-		json.Valid(lines[i%len(lines)])
+		AppendJSON(dst, records[i%len(records)])
 	}
+}
+
+func BenchmarkMsgpackAppend(b *testing.B) {
+	dst := make([]byte, 0, 64<<10)
+	perEvent(b, func(e []byte) { AppendMsgpack(dst, RawRecord(e)) })
+}
+
+func BenchmarkMsgpackRead(b *testing.B) {
+	events, mean := benchEvents(b)
+	for i, e := range events {
+		events[i] = AppendMsgpack(nil, RawRecord(e))
+	}
+	b.SetBytes(mean)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		ReadMsgpack(events[i%len(events)])
+	}
+}
+
+func BenchmarkContentID(b *testing.B) {
+	perEvent(b, func(e []byte) { ContentID("test.log", e) })
 }

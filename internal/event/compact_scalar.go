@@ -170,7 +170,7 @@ func (c *compactor) number(i int) int {
 	}
 	first := i
 	i = digitsEnd(b, i)
-	if i == first || b[first] == '0' && i > first+1 {
+	if i == first || b[first] == '0' && i > first+1 || i-start > maxDigits {
 		return refused
 	}
 	if i < len(b) {

@@ -7,6 +7,10 @@ import (
 	"unicode/utf8"
 )
 
+// maxDigits is the longest integer that is taken: to read one costs the square
+// of its length, and a body of nothing but digits must not stop the relay.
+const maxDigits = 4096
+
 // number reads an integer or float as RFC 8259 writes them, and the three words
 // that Oj takes too.
 func (p *jsonReader) number() any {
@@ -24,6 +28,10 @@ func (p *jsonReader) number() any {
 		p.i = start
 		p.fail("a value")
 		return nil
+	}
+	if p.i-start > maxDigits {
+		p.i = start
+		p.fail("a number of fewer digits")
 	}
 	if p.take('.') && !p.digits() {
 		p.fail("a digit")
