@@ -53,7 +53,8 @@ func (c *cutter) is(key string) bool {
 
 // cut fills the fields from the text of an object, which is ours.
 func (r *Record) cut(s string) {
-	r.fields = make([]field, 0, min(len(s)/32+2, 64))
+	// Room for all fields, though nested values and text have commas too.
+	r.fields = make([]field, 0, min(strings.Count(s, ",")+2, len(s)/24+4))
 	for c := (cutter{s: s}); c.next(); {
 		key := s[c.begin+1 : c.quote-1]
 		if strings.IndexByte(key, '\\') >= 0 {

@@ -20,6 +20,7 @@ type Record struct {
 	live   int              // fields that are not deleted
 	index  map[string]int32 // key → place in fields; nil until a large record is searched
 	peeks  uint8            // lookups made on level one
+	finds  uint8            // lookups made in a large record without index
 }
 
 // field is one key and its value. Deleted fields stay as gaps, so that the index
@@ -41,8 +42,9 @@ const (
 )
 
 const (
-	smallRecord = 16 // up to here a linear search is faster than a map
+	smallRecord = 40 // up to here a linear search is faster than a map
 	maxPeeks    = 2  // so many lookups scan the text before it is split
+	maxFinds    = 8  // so many lookups search a large record before a map is made
 )
 
 // RawRecord is a record over the canonical JSON text of one object, as
@@ -203,7 +205,10 @@ func (f *field) value() any {
 
 // find is the place of a key among the fields, or -1.
 func (r *Record) find(key string) int {
-	if len(r.fields) <= smallRecord {
+	if r.index == nil && (len(r.fields) <= smallRecord || r.finds < maxFinds) {
+		if len(r.fields) > smallRecord {
+			r.finds++
+		}
 		for i := range r.fields {
 			if f := &r.fields[i]; f.key == key && f.state != deleted {
 				return i
@@ -212,17 +217,21 @@ func (r *Record) find(key string) int {
 		return -1
 	}
 	if r.index == nil {
-		r.index = make(map[string]int32, len(r.fields))
-		for i := range r.fields {
-			if f := &r.fields[i]; f.state != deleted {
-				r.index[f.key] = int32(i)
-			}
-		}
+		r.makeIndex()
 	}
 	if i, ok := r.index[key]; ok {
 		return int(i)
 	}
 	return -1
+}
+
+func (r *Record) makeIndex() {
+	r.index = make(map[string]int32, len(r.fields))
+	for i := range r.fields {
+		if f := &r.fields[i]; f.state != deleted {
+			r.index[f.key] = int32(i)
+		}
+	}
 }
 
 // add appends a field whose key is new. When most of the fields are gaps it
