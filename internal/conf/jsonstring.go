@@ -99,20 +99,3 @@ func hex4(s string) (rune, bool) {
 func controlError(c byte) error {
 	return fmt.Errorf("a string in it holds the control character %q: write it as an escape (\\n)", rune(c))
 }
-
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= 0x20:
-			dst = append(dst, c)
-		case strings.IndexByte("\b\f\n\r\t", c) >= 0:
-			dst = append(dst, '\\', "bfnrt"[strings.IndexByte("\b\f\n\r\t", c)])
-		default:
-			dst = fmt.Appendf(dst, `\u%04x`, c)
-		}
-	}
-	return append(dst, '"')
-}

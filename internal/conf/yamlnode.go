@@ -47,7 +47,7 @@ type yamlFile struct {
 	file
 	load  *loader
 	lines []int // characters in each
-	nodes *int // converted so far, in all files
+	nodes *int  // converted so far, in all files
 	depth int
 }
 
