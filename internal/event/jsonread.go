@@ -1,6 +1,6 @@
 package event
 
-import "bytes"
+import "strings"
 
 // ParseJSON reads one JSON value as Fluentd's default reader does: keys keep
 // their order, of a key that is there twice the last value stands at the first
@@ -19,12 +19,12 @@ func ParseRecord(b []byte) (*Record, error) {
 	if r, ok := v.(*Record); ok {
 		return r, nil
 	}
-	return nil, &SyntaxError{Offset: len(b) - len(bytes.TrimLeft(b, " \t\r\n")), Want: "an object"}
+	return nil, &SyntaxError{Offset: len(b) - len(strings.TrimLeft(text(b), " \t\r\n")), Want: "an object"}
 }
 
 // Parse reads one JSON value as that reader of Fluentd's does.
 func (m JSONMode) Parse(b []byte) (any, error) {
-	p := jsonReader{b: b, mode: m}
+	p := jsonReader{s: string(b), mode: m}
 	v := p.value(0)
 	p.space()
 	if p.err == nil && p.i < len(b) {
@@ -37,8 +37,9 @@ func (m JSONMode) Parse(b []byte) (any, error) {
 }
 
 // jsonReader is a plain recursive reader. After the first error it moves no more.
+// The text is copied once, so that all keys and values can be cut from it.
 type jsonReader struct {
-	b    []byte
+	s    string
 	i    int
 	mode JSONMode
 	err  error
@@ -52,14 +53,14 @@ func (p *jsonReader) fail(want string) {
 
 // peek is the next byte, 0 at the end or after an error.
 func (p *jsonReader) peek() byte {
-	if p.err == nil && p.i < len(p.b) {
-		return p.b[p.i]
+	if p.err == nil && p.i < len(p.s) {
+		return p.s[p.i]
 	}
 	return 0
 }
 
 func (p *jsonReader) take(c byte) bool {
-	if p.peek() != c || p.i >= len(p.b) {
+	if p.peek() != c || p.i >= len(p.s) {
 		return false
 	}
 	p.i++
@@ -81,20 +82,20 @@ func (p *jsonReader) space() {
 }
 
 func (p *jsonReader) comment() {
-	rest := p.b[p.i:]
+	rest := p.s[p.i:]
 	switch {
-	case bytes.HasPrefix(rest, []byte("//")):
-		if n := bytes.IndexByte(rest, '\n'); n >= 0 {
+	case strings.HasPrefix(rest, "//"):
+		if n := strings.IndexByte(rest, '\n'); n >= 0 {
 			p.i += n
 			return
 		}
-		p.i = len(p.b)
-	case bytes.HasPrefix(rest, []byte("/*")):
-		if n := bytes.Index(rest[2:], []byte("*/")); n >= 0 {
+		p.i = len(p.s)
+	case strings.HasPrefix(rest, "/*"):
+		if n := strings.Index(rest[2:], "*/"); n >= 0 {
 			p.i += n + 4
 			return
 		}
-		p.i = len(p.b)
+		p.i = len(p.s)
 		p.fail("*/ to end the comment")
 	default:
 		p.fail("a comment or a value")
@@ -127,7 +128,7 @@ func (p *jsonReader) value(depth int) any {
 }
 
 func (p *jsonReader) word(w string, v any) any {
-	if !bytes.HasPrefix(p.b[p.i:], []byte(w)) {
+	if !strings.HasPrefix(p.s[p.i:], w) {
 		p.fail("a value")
 		return nil
 	}

@@ -1,8 +1,8 @@
 package event
 
 import (
-	"bytes"
 	"math"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -47,7 +47,7 @@ func (p *jsonReader) number() any {
 	if p.err != nil {
 		return nil
 	}
-	return decodeNumber(string(p.b[start:p.i]))
+	return decodeNumber(p.s[start:p.i])
 }
 
 func (p *jsonReader) digits() bool {
@@ -62,15 +62,15 @@ func (p *jsonReader) digits() bool {
 func (p *jsonReader) string() string {
 	p.i++
 	start := p.i
-	end := bytes.IndexAny(p.b[start:], "\"\\")
-	if end >= 0 && p.b[start+end] == '"' {
+	end := strings.IndexAny(p.s[start:], "\"\\")
+	if end >= 0 && p.s[start+end] == '"' {
 		p.i += end + 1
-		return p.checked(start, string(p.b[start:start+end]))
+		return p.checked(start, p.s[start:start+end])
 	}
 	var out []byte
 	for p.err == nil {
 		switch c := p.peek(); {
-		case p.i >= len(p.b):
+		case p.i >= len(p.s):
 			p.fail("'\"' to end the string")
 		case c == '"':
 			p.i++
@@ -80,10 +80,10 @@ func (p *jsonReader) string() string {
 			out = p.escape(out)
 		default:
 			run := p.i
-			for p.i < len(p.b) && p.b[p.i] != '"' && p.b[p.i] != '\\' {
+			for p.i < len(p.s) && p.s[p.i] != '"' && p.s[p.i] != '\\' {
 				p.i++
 			}
-			out = append(out, p.checked(run, string(p.b[run:p.i]))...)
+			out = append(out, p.checked(run, p.s[run:p.i])...)
 		}
 	}
 	return ""
@@ -127,7 +127,7 @@ func (p *jsonReader) escape(out []byte) []byte {
 	if !utf16.IsSurrogate(r) {
 		return utf8.AppendRune(out, r)
 	}
-	if bytes.HasPrefix(p.b[p.i:], []byte(`\u`)) {
+	if strings.HasPrefix(p.s[p.i:], `\u`) {
 		back := p.i
 		p.i += 2
 		if both := utf16.DecodeRune(r, p.hex()); both != utf8.RuneError || p.err != nil {

@@ -1,13 +1,10 @@
 package event
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-
-	"github.com/tinylib/msgp/msgp"
 )
 
 // Lead bytes of the msgpack format (github.com/msgpack/msgpack, spec.md).
@@ -36,122 +33,123 @@ var (
 // ReadMsgpack reads one value and returns what follows it. Nothing of b is kept.
 // Map keys that are no text become text. Errors: io.ErrUnexpectedEOF when b ends
 // within the value (a stream may have more), ErrTooDeep, or that it is no msgpack.
-func ReadMsgpack(b []byte) (v any, rest []byte, err error) { return readMsgpack(b, 0) }
-
-func readMsgpack(b []byte, depth int) (any, []byte, error) {
-	if len(b) == 0 {
-		return nil, b, errMsgpackShort
-	}
-	switch c := b[0]; {
-	case c < mFixMap:
-		return int64(c), b[1:], nil
-	case c >= 0xe0:
-		return int64(int8(c)), b[1:], nil
-	case c >= mFixStr && c < mNil || c >= mStr8 && c <= mStr32:
-		s, rest, err := msgp.ReadStringBytes(b)
-		return either(s, rest, err, b)
-	case c < mFixStr || c >= mArray16:
-		return readMsgpackNested(b, depth)
-	}
-	return readMsgpackScalar(b)
-}
-
-// either is a value that a reader of msgp gave, or our error in place of its own.
-func either[T any](v T, rest []byte, err error, b []byte) (any, []byte, error) {
+func ReadMsgpack(b []byte) (v any, rest []byte, err error) {
+	rest, err = SkipMsgpack(b)
 	if err != nil {
-		return nil, b, errMsgpackShort
+		return nil, b, err
+	}
+	// One copy, from which all text is cut. All lengths in it are true, since
+	// skipping has walked over every value.
+	r := msgpackReader{s: string(b[:len(b)-len(rest)])}
+	v = r.value(0)
+	if r.err != nil {
+		return nil, b, r.err
 	}
 	return v, rest, nil
 }
 
-func readMsgpackScalar(b []byte) (any, []byte, error) {
-	switch c := b[0]; {
+// msgpackReader reads text that SkipMsgpack has walked over. After the first
+// error what it gives has no meaning.
+type msgpackReader struct {
+	s   string
+	err error
+}
+
+// take is the next n bytes.
+func (r *msgpackReader) take(n uint64) string {
+	s := r.s[:n]
+	r.s = r.s[n:]
+	return s
+}
+
+func (r *msgpackReader) value(depth int) any {
+	if r.err != nil {
+		return nil
+	}
+	h, _ := msgpackHead(r.s)
+	c := r.s[0]
+	if h.values > 0 || c < mFixStr && c >= mFixMap || c >= mArray16 && c <= mMap32 {
+		return r.nested(h, depth)
+	}
+	body := r.take(h.size)
+	switch {
+	case c < mFixMap:
+		return int64(c)
+	case c >= 0xe0:
+		return int64(int8(c))
+	case c < mNil:
+		return body[1:]
+	case c >= mStr8:
+		return body[1+msgpackShapes[c-mNil].length:]
+	}
+	return r.scalar(c, body)
+}
+
+// scalar is a value with a lead byte from nil to fixext16.
+func (r *msgpackReader) scalar(c byte, body string) any {
+	switch {
 	case c == mNil:
-		return nil, b[1:], nil
-	case c == mNever:
-		return nil, b, errMsgpackByte
+		return nil
 	case c <= mTrue:
-		return c == mTrue, b[1:], nil
+		return c == mTrue
 	case c <= mBin32:
-		v, rest, err := msgp.ReadBytesBytes(b, nil)
-		return either(Binary(v), rest, err, b)
+		return Binary(body[1+msgpackShapes[c-mNil].length:])
 	case c == mFloat32:
-		v, rest, err := msgp.ReadFloat32Bytes(b)
-		return either(float64(v), rest, err, b)
+		return float64(math.Float32frombits(uint32(bigEndian(body[1:]))))
 	case c == mFloat64:
-		v, rest, err := msgp.ReadFloat64Bytes(b)
-		return either(v, rest, err, b)
+		return math.Float64frombits(bigEndian(body[1:]))
 	case c >= mUint8 && c <= mUint64:
-		u, rest, err := msgp.ReadUint64Bytes(b)
-		return either(unsigned(u), rest, err, b)
+		return unsigned(bigEndian(body[1:]))
 	case c >= mInt8 && c <= mInt64:
-		v, rest, err := msgp.ReadInt64Bytes(b)
-		return either(v, rest, err, b)
+		// Shifted up and down again, so that the sign is carried.
+		bits := 64 - 8*(len(body)-1)
+		return int64(bigEndian(body[1:])<<bits) >> bits
 	}
-	return readMsgpackExt(b)
+	return r.ext(body)
 }
 
-// readMsgpackExt reads the only extension that Fluentd knows, as fixext8 or ext8.
-func readMsgpackExt(b []byte) (any, []byte, error) {
-	h, ok := msgpackHead(b)
-	if !ok || uint64(len(b)) < h.size {
-		return nil, b, errMsgpackShort
+// ext is the only extension that Fluentd knows, as fixext8 or ext8.
+func (r *msgpackReader) ext(body string) any {
+	n := len(body) - 8
+	if fix := body[0] == mFixExt8; !fix && (body[0] != mExt8 || n != 3) || body[n-1] != eventTimeExt {
+		r.err = errMsgpackExt
+		return nil
 	}
-	body := b[:h.size]
-	if h.size < 10 || body[h.size-9] != eventTimeExt || (b[0] != mFixExt8 && b[0] != mExt8) || h.size > 11 {
-		return nil, b, errMsgpackExt
-	}
-	body = body[h.size-8:]
-	t := Time{Sec: int64(binary.BigEndian.Uint32(body)), Nsec: int32(binary.BigEndian.Uint32(body[4:]) & math.MaxInt32)}
-	return t, b[h.size:], nil
+	return Time{Sec: int64(bigEndian(body[n : n+4])), Nsec: int32(bigEndian(body[n+4:]) & math.MaxInt32)}
 }
 
-// firstRoom is for how many elements room is made before any was read: the
-// length in the header may lie.
+// firstRoom is for how many elements room is made before any was read. That many
+// there are, but a small one each, so room for all at every level would multiply.
 const firstRoom = 64
 
-func readMsgpackNested(b []byte, depth int) (any, []byte, error) {
+func (r *msgpackReader) nested(h head, depth int) any {
 	if depth >= MaxDepth {
-		return nil, b, ErrTooDeep
+		r.err = ErrTooDeep
+		return nil
 	}
-	h, ok := msgpackHead(b)
-	// Every value has a byte at least.
-	if !ok || h.values > uint64(len(b)) {
-		return nil, b, errMsgpackShort
-	}
-	rest := b[h.size:]
+	r.take(h.size)
 	if h.isMap {
-		return readMsgpackMap(rest, int(h.values/2), depth+1)
+		return r.record(h.values/2, depth+1)
 	}
 	out := make([]any, 0, min(h.values, firstRoom))
 	for range h.values {
-		v, after, err := readMsgpack(rest, depth+1)
-		if err != nil {
-			return nil, b, err
-		}
-		out, rest = append(out, v), after
+		out = append(out, r.value(depth+1))
 	}
-	return out, rest, nil
+	return out
 }
 
-func readMsgpackMap(b []byte, n, depth int) (any, []byte, error) {
-	r := &Record{split: true, fields: make([]field, 0, min(n, firstRoom))}
-	rest := b
+func (r *msgpackReader) record(n uint64, depth int) *Record {
+	out := &Record{split: true, fields: make([]field, 0, min(n, firstRoom))}
 	for range n {
-		k, after, err := readMsgpack(rest, depth)
-		if err != nil {
-			return nil, b, err
-		}
-		v, after, err := readMsgpack(after, depth)
-		if err != nil {
-			return nil, b, err
-		}
+		k := r.value(depth)
 		key, isText := k.(string)
 		if !isText {
 			key = Text(k)
 		}
-		r.Set(key, v)
-		rest = after
+		out.Set(key, r.value(depth))
+		if r.err != nil {
+			break
+		}
 	}
-	return r, rest, nil
+	return out
 }

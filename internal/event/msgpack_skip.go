@@ -1,7 +1,5 @@
 package event
 
-import "encoding/binary"
-
 // SkipMsgpack returns what follows the first value of b, without reading more of
 // it than lengths. It does not recurse, so depth does not matter. The errors are
 // those of ReadMsgpack.
@@ -10,7 +8,7 @@ func SkipMsgpack(b []byte) (rest []byte, err error) {
 		if len(b) > 0 && b[0] == mNever {
 			return b, errMsgpackByte
 		}
-		h, ok := msgpackHead(b)
+		h, ok := msgpackHead(text(b))
 		if !ok || h.size > uint64(len(b)) {
 			return b, errMsgpackShort
 		}
@@ -30,7 +28,7 @@ type head struct {
 }
 
 // msgpackHead reads the head of a value; ok is false when b is too short for it.
-func msgpackHead(b []byte) (h head, ok bool) {
+func msgpackHead(b string) (h head, ok bool) {
 	if len(b) == 0 {
 		return head{}, false
 	}
@@ -77,14 +75,10 @@ var msgpackShapes = [32]shape{
 	{2, 0}, {4, 0}, {2, 0}, {4, 0}, // array, map
 }
 
-func bigEndian(b []byte) uint64 {
-	switch len(b) {
-	case 1:
-		return uint64(b[0])
-	case 2:
-		return uint64(binary.BigEndian.Uint16(b))
-	case 4:
-		return uint64(binary.BigEndian.Uint32(b))
+// bigEndian is the number that up to eight bytes stand for.
+func bigEndian(b string) (n uint64) {
+	for i := range len(b) {
+		n = n<<8 | uint64(b[i])
 	}
-	return 0
+	return n
 }
