@@ -1,0 +1,310 @@
+package buffer
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/event"
+	"github.com/sluicelog/sluice/internal/metrics"
+)
+
+// Options is what a buffer is given beside its configuration. All may be zero.
+type Options struct {
+	ID      string // of the output, for logs and metrics
+	Log     *slog.Logger
+	Metrics *metrics.Registry
+	// Fingerprint is a hash of what shapes the bodies: formatter, keys, packing.
+	// Chunks of another fingerprint get no more data and are queued at start.
+	Fingerprint [8]byte
+	// BackupDir takes the chunks of a memory buffer that can not be delivered. A
+	// file buffer has its own, <folder>/backup.
+	BackupDir string
+	// FlushThreads is how many chunks the output writes at the same time.
+	FlushThreads int
+	// Handover opens a folder that another process still holds: new chunks are
+	// made at once, those in the folder are taken up when the other one lets go.
+	Handover bool
+	// FS, Now and Elapsed are for tests: the disk, the wall clock, and a clock that
+	// never jumps.
+	FS      FS
+	Now     func() time.Time
+	Elapsed func() time.Duration
+}
+
+// Buffer keeps chunks between the events that come in and the output that writes
+// them. All methods may be called by any goroutine.
+type Buffer struct {
+	cfg               Config
+	log               *slog.Logger
+	fs                FS
+	now               func() time.Time
+	elapsed           func() time.Duration
+	dir, prefix       string
+	backupDir         string
+	filePerm, dirPerm fs.FileMode
+	handover          bool
+	adopted           chan struct{} // closed when the folder is ours alone
+	lock              io.Closer
+	meters            *meters
+	room              room
+	volume            *volume
+	opened            *opened
+	commit            *committer
+	index             *index
+	backup            backup
+	ready             chan struct{}
+	closing           chan struct{}
+	work              sync.WaitGroup // sealers, the waiter for a hand-over
+	health            health
+
+	making sync.Mutex // one new chunk at a time
+
+	mu          sync.Mutex
+	fingerprint [8]byte
+	closed      bool
+	stage       map[stageKey]*Chunk
+	schedule    schedule   // of all that is staged, also what takes no data
+	queue       *list.List // of *Chunk; the front leaves first
+	live        map[event.ChunkID]*Chunk
+	purged      []*Chunk // delivered, but the file could not be removed
+	toSeal      []*Chunk
+	sealers     int
+	sealing     map[*Chunk]bool // closed to data and not yet in the queue
+	queuedOne   *sync.Cond      // sealing lost one
+	dropped     int64
+}
+
+// stageKey is what tells chunks apart in the stage.
+type stageKey struct {
+	tag        string
+	timekey    int64
+	hasTag     bool
+	hasTimekey bool
+	variables  string // msgpack of keys and values
+}
+
+func keyOf(m *event.Meta) stageKey {
+	k := stageKey{tag: m.Tag, timekey: m.Timekey, hasTag: m.HasTag, hasTimekey: m.HasTimekey}
+	if len(m.Variables) > 0 {
+		var b []byte
+		for _, v := range m.Variables {
+			b = event.AppendMsgpack(event.AppendMsgpack(b, v.Key), v.Value)
+		}
+		k.variables = string(b)
+	}
+	return k
+}
+
+// durable reports whether what is written is meant to survive.
+func (b *Buffer) durable() bool { return b.cfg.OnDisk() }
+
+// Open opens a buffer and takes up what an earlier process, or Fluentd, left in
+// its folder. cfg has passed Check. It returns when everything that may still
+// take time has been read: staged chunks are scanned, queued ones only opened.
+func Open(cfg Config, o Options) (*Buffer, error) {
+	b := newBuffer(cfg, o)
+	if err := b.openFolder(cfg.Path); err != nil {
+		return nil, fmt.Errorf("open buffer %s: %w", cfg.Path, err)
+	}
+	b.commit = newCommitter(b)
+	if b.lock == nil {
+		b.work.Go(b.awaitFolder)
+		return b, nil
+	}
+	if err := b.resume(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open buffer %s: %w", cfg.Path, err), b.Close(context.Background()))
+	}
+	close(b.adopted)
+	return b, nil
+}
+
+func newBuffer(cfg Config, o Options) *Buffer {
+	b := &Buffer{
+		cfg: cfg, log: o.Log, fs: o.FS, now: o.Now, elapsed: o.Elapsed, fingerprint: o.Fingerprint,
+		backupDir: o.BackupDir, handover: o.Handover, adopted: make(chan struct{}),
+		opened: newOpened(cfg.MaxOpen), ready: make(chan struct{}, 1), closing: make(chan struct{}),
+		stage: map[stageKey]*Chunk{}, sealing: map[*Chunk]bool{}, queue: list.New(), live: map[event.ChunkID]*Chunk{},
+	}
+	b.queuedOne = sync.NewCond(&b.mu)
+	b.schedule.byAge = list.New()
+	b.room.limit = cfg.TotalLimitSize
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if o.ID != "" {
+		b.log = b.log.With("plugin_id", o.ID)
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if b.elapsed == nil {
+		began := time.Now()
+		b.elapsed = func() time.Duration { return time.Since(began) }
+	}
+	if b.fs == nil {
+		b.fs = Disk()
+	}
+	if !cfg.OnDisk() {
+		b.fs = newMemory()
+	}
+	b.schedule.wall = b.now().Round(0).Add(-b.elapsed())
+	b.meters = newMeters(o.Metrics, o.ID)
+	b.index = newIndex(b)
+	b.filePerm, _ = parsePermission(cfg.FilePermission, 0o600)
+	b.dirPerm, _ = parsePermission(cfg.DirPermission, 0o700)
+	b.volume = &volume{elapsed: b.elapsed, floor: o.floor(cfg)}
+	return b
+}
+
+// floor is min_free as far as it is known without the volume; below zero: ask
+// the volume.
+func (o Options) floor(cfg Config) int64 {
+	if cfg.set.minFree || cfg.MinFree > 0 {
+		return cfg.MinFree
+	}
+	return -int64(max(o.FlushThreads, 1))
+}
+
+// openFolder makes and locks the folder.
+func (b *Buffer) openFolder(path string) error {
+	if !b.durable() {
+		b.dir, b.prefix, b.volume = "/", "buffer.", nil
+		return b.takeLock()
+	}
+	var err error
+	if b.dir, b.prefix, err = splitPath(b.fs, path); err != nil {
+		return err
+	}
+	b.backupDir = filepath.Join(b.dir, "backup")
+	if err := makeDirs(b.fs, b.dir, b.dirPerm); err != nil {
+		return err
+	}
+	b.openVolume()
+	return b.takeLock()
+}
+
+func (b *Buffer) takeLock() error {
+	lock, err := b.fs.Lock(filepath.Join(b.dir, b.prefix+"lock"))
+	if errors.Is(err, ErrLocked) && b.handover {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: another process or another output uses it", err)
+	}
+	b.lock = lock
+	return nil
+}
+
+// openVolume settles min_free and warns about limits that the volume cannot keep.
+func (b *Buffer) openVolume() {
+	v := b.volume
+	v.measure = func() (int64, int64, error) { return b.fs.Free(b.dir) }
+	_, total, err := v.measure()
+	if err != nil {
+		v.floor = max(v.floor, 0)
+		return
+	}
+	if v.floor < 0 {
+		v.floor = minFree(total, b.cfg.ChunkLimitSize, int(-v.floor))
+	}
+	if b.cfg.TotalLimitSize > total-v.floor {
+		b.log.Warn("total_limit_size is more than the volume holds: min_free will stop intake first",
+			"total_limit_size", b.cfg.TotalLimitSize, "volume", total, "min_free", v.floor, "path", b.dir)
+	}
+}
+
+func (b *Buffer) chunkPath(state byte, id event.ChunkID) string {
+	return filepath.Join(b.dir, chunkName(b.prefix, state, id))
+}
+
+func (b *Buffer) tempPath(id event.ChunkID) string {
+	return filepath.Join(b.dir, b.prefix+string(rune(queued))+id.String()+tempSuffix)
+}
+
+// Folder is where the chunks are; "" for a memory buffer.
+func (b *Buffer) Folder() string {
+	if !b.durable() {
+		return ""
+	}
+	return b.dir
+}
+
+// Ready gets a value when there may be something to do: a chunk was queued or
+// taken back, or a new chunk made NextDue earlier.
+func (b *Buffer) Ready() <-chan struct{} { return b.ready }
+
+func (b *Buffer) signal() {
+	select {
+	case b.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Seal stops the intake, for good, and queues everything that is staged: what
+// flush_at_shutdown does first.
+func (b *Buffer) Seal() {
+	b.mu.Lock()
+	was := b.closed
+	b.closed = true
+	b.mu.Unlock()
+	if !was {
+		close(b.closing)
+	}
+	b.EnqueueAll()
+}
+
+// Close stops the intake, makes durable what was written and lets go of the
+// folder. Chunks that are staged stay so. ctx bounds the wait for chunks that
+// are being sealed.
+func (b *Buffer) Close(ctx context.Context) error {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.closing)
+	}
+	b.mu.Unlock()
+	sealed := make(chan struct{})
+	go func() { b.work.Wait(); close(sealed) }()
+	var err error
+	select {
+	case <-sealed:
+	case <-ctx.Done():
+		err = ctx.Err()
+		<-sealed // a seal is a few milliseconds; an fsync that hangs holds the folder anyway
+	}
+	b.commit.close()
+	b.closeFiles()
+	err = errors.Join(err, b.index.close())
+	if b.lock != nil {
+		err = errors.Join(err, b.lock.Close())
+		b.lock = nil
+	}
+	if err != nil {
+		return fmt.Errorf("close buffer %s: %w", b.dir, err)
+	}
+	return nil
+}
+
+func (b *Buffer) closeFiles() {
+	b.mu.Lock()
+	all := make([]*Chunk, 0, len(b.live))
+	for _, c := range b.live {
+		all = append(all, c)
+	}
+	clear(b.stage) // a Write that is still under way finds no chunk and is told ErrClosed
+	b.mu.Unlock()
+	for _, c := range all {
+		c.mu.Lock()
+		c.takes = false
+		c.closeFile()
+		c.mu.Unlock()
+	}
+}

@@ -1,0 +1,196 @@
+package buffer
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/event"
+)
+
+// Chunk is a row of events that leave together. An output gets it from Dequeue
+// and gives it back with Purge, TakeBack or Backup.
+//
+// Locks: io before mu before Buffer.mu. io is held over an fsync; mu never is,
+// so appends go on while the disk works.
+type Chunk struct {
+	b           *Buffer
+	id          event.ChunkID
+	meta        event.Meta
+	key         stageKey
+	salt        uint32
+	fingerprint [8]byte
+	created     time.Time     // by the clock on the wall; survives the process
+	born        time.Duration // by the monotonic clock; when it was made, or resumed
+	resumed     bool
+
+	attempts    atomic.Int32
+	lastAppend  atomic.Int64 // by the monotonic clock
+	conditional atomic.Bool
+
+	// synced is how far the file is durable, named whether its name is. Both only
+	// rise, and are read without a lock by those who wait for a commit.
+	synced atomic.Int64
+	named  atomic.Bool
+	// cut is where an fsync failed: what was appended behind it is lost for good,
+	// even if the file, or the one that takes its place, grows past it again.
+	cut atomic.Int64
+
+	io sync.Mutex // one fsync, seal or note at a time
+
+	mu         sync.Mutex
+	file       File // nil while it is closed
+	path       string
+	takes      bool  // data may be appended
+	end        int64 // behind the last frame
+	size       int64 // of the file, with the zeros ahead
+	dataEnd    int64 // behind the last data frame
+	bytes      int64 // of events, as stored
+	events     int64
+	ids        bool // some frame carries ids
+	idsKept    bool // the ids are in a seen file as well
+	sealed     bool
+	unverified bool  // nobody has read the file's frames yet
+	failed     error // an fsync failed: the file must never be synced again
+	foreign    *foreign
+	note       map[string]string
+
+	where place         // guarded by Buffer.mu
+	elem  *list.Element // in the schedule or the queue; guarded by Buffer.mu
+	group *group        // that will sync it; guarded by committer.mu
+}
+
+// place is where in its life a chunk is.
+type place uint8
+
+const (
+	inStage   place = iota // takes events, or waits until it is due
+	inSealing              // closed to data, on its way to the queue
+	inQueue
+	withOutput
+	gone
+)
+
+// ID is the chunk's id.
+func (c *Chunk) ID() event.ChunkID { return c.id }
+
+// Meta is what its events share, with the chunk's id.
+func (c *Chunk) Meta() event.Meta { return c.meta }
+
+// Created is when its first event came, by the wall clock of that time.
+func (c *Chunk) Created() time.Time { return c.created }
+
+// Age is how long ago its first event came; never below zero.
+func (c *Chunk) Age() time.Duration {
+	if c.resumed {
+		return max(c.b.now().Sub(c.created), 0)
+	}
+	return c.b.elapsed() - c.born
+}
+
+// Size is the bytes of its events, as stored: packed ones when the buffer packs.
+func (c *Chunk) Size() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
+// Events is how many events it holds; 0 for a chunk of Fluentd's that does not say.
+func (c *Chunk) Events() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int(c.events)
+}
+
+// Fingerprint is that of the configuration that wrote the chunk.
+func (c *Chunk) Fingerprint() [8]byte { return c.fingerprint }
+
+// Attempts is how often the chunk was handed out in this process, the present
+// time included.
+func (c *Chunk) Attempts() int { return int(c.attempts.Load()) }
+
+// Path is the chunk's file; "" in a memory buffer.
+func (c *Chunk) Path() string {
+	if !c.b.cfg.OnDisk() {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.path
+}
+
+// Conditional says that the chunk goes to a store which refuses the same object
+// twice, so that a purge which a power cut undoes does no harm: Purge then saves
+// the fsync of a done note.
+func (c *Chunk) Conditional(yes bool) { c.conditional.Store(yes) }
+
+// Open streams the events, one after the other as they were formatted, unpacked.
+// A read error that is [ErrCorrupt] means that what was read must not be
+// delivered. It may be called any number of times; each reader is closed by the
+// caller, before the chunk is given back.
+func (c *Chunk) Open() (io.ReadCloser, error) { return c.open(false) }
+
+// OpenStored streams the events as they are stored: with compress gzip that is a
+// row of gzip members, with zstd a row of zstd frames.
+func (c *Chunk) OpenStored() (r io.ReadCloser, compress string, err error) {
+	r, err = c.open(true)
+	return r, c.b.cfg.Compress, err
+}
+
+func (c *Chunk) open(packed bool) (io.ReadCloser, error) {
+	c.mu.Lock()
+	path, end, salt := c.path, c.dataEnd, c.salt
+	c.mu.Unlock()
+	f, err := c.b.fs.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open chunk %s: %w", c.id, err)
+	}
+	var head [frameHead]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return nil, fmt.Errorf("open chunk %s: %w", c.id, errors.Join(err, f.Close()))
+	}
+	return newBodies(f, firstData(head), end, salt, packed), nil
+}
+
+// firstData is where the frame behind the head begins.
+func firstData(head [frameHead]byte) int64 {
+	return frameHead + int64(head[4]) + int64(head[5])<<8 + int64(head[6])<<16 + int64(head[7])<<24
+}
+
+// Note is what SetNote wrote last, in this process or an earlier one.
+func (c *Chunk) Note() (map[string]string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.note), c.note != nil
+}
+
+// SetNote writes what an output has decided about the chunk, such as the key of
+// its object, and returns when it is durable. Room for about 4 KB of notes is
+// reserved, so that this works on a full disk. Keys that begin with "sluice."
+// are the buffer's own.
+func (c *Chunk) SetNote(note map[string]string) error {
+	c.io.Lock()
+	defer c.io.Unlock()
+	if err := c.writeNote(note); err != nil {
+		return fmt.Errorf("write a note into chunk %s: %w", c.id, err)
+	}
+	return nil
+}
+
+// durable reports whether everything before end would survive a power cut.
+func (c *Chunk) durable(end int64) bool {
+	return c.synced.Load() >= end && end <= c.cut.Load() && c.named.Load()
+}
+
+// cause is why the file cannot be synced any more; nil when it can.
+func (c *Chunk) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}

@@ -1,0 +1,75 @@
+package buffer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluicelog/sluice/internal/metrics"
+)
+
+// meters is what a buffer counts beside Stats.
+type meters struct {
+	commitSeconds, commitFiles, commitTickets prometheus.Observer
+	ioErrors, torn                            prometheus.Counter
+	duplicates, conflicts, unnamed, forgotten prometheus.Counter
+	adopted                                   prometheus.Counter
+	lostBy                                    *prometheus.CounterVec
+	id                                        string
+}
+
+func newMeters(r *metrics.Registry, id string) *meters {
+	if r == nil {
+		r = metrics.New()
+	}
+	counts := prometheus.ExponentialBuckets(1, 2, 12)
+	histogram := func(name, help string, buckets []float64) prometheus.Observer {
+		return r.Histogram(name, help, buckets, "plugin_id").WithLabelValues(id)
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return r.Counter(name, help, "plugin_id").WithLabelValues(id)
+	}
+	return &meters{
+		commitSeconds: histogram("relay_buffer_commit_seconds", "Time that one commit took: the fsyncs of a group.", nil),
+		commitFiles:   histogram("relay_buffer_commit_files", "Files that one commit synced.", counts),
+		commitTickets: histogram("relay_buffer_commit_tickets", "Requests that one commit answered.", counts),
+		ioErrors:      counter("relay_buffer_io_errors_total", "Writes, fsyncs, renames and removals that failed."),
+		torn:          counter("relay_buffer_torn_total", "Chunk files that ended in something else than frames."),
+		duplicates:    counter("relay_dedup_duplicates_total", "Events that were dropped because the buffer had them already."),
+		conflicts:     counter("relay_dedup_conflicts_total", "Events with the dedup_key of another and different content; both were stored."),
+		unnamed:       counter("relay_dedup_without_id_total", "Events without the field of dedup_key; they were stored."),
+		forgotten:     counter("relay_dedup_forgotten_total", "Event ids that were forgotten early because dedup_max_keys was reached."),
+		adopted:       counter("relay_buffer_adopted_total", "Chunks that were taken over from Fluentd."),
+		lostBy:        r.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
+		id:            id,
+	}
+}
+
+func (m *meters) round(took time.Duration, files, tickets int) {
+	m.commitSeconds.Observe(took.Seconds())
+	m.commitFiles.Observe(float64(files))
+	m.commitTickets.Observe(float64(tickets))
+}
+
+func (m *meters) lost(events int, reason string) {
+	m.lostBy.WithLabelValues(m.id, reason).Add(float64(events))
+}
+
+// health remembers what the disk last said, for /readyz.
+type health struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (h *health) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+}
+
+func (h *health) get() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}

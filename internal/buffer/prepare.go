@@ -1,0 +1,126 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// prepare makes a chunk ready to be handed out: one of Fluentd's is converted,
+// one of an earlier process is read and its checksums verified. False means that
+// there is nothing to deliver: it was delivered before, or nothing of it can be
+// read.
+func (b *Buffer) prepare(c *Chunk) bool {
+	c.io.Lock()
+	ready, err := b.prepareHeld(c)
+	c.io.Unlock()
+	if err != nil {
+		// The disk may recover; the output will fail to open the chunk, and retry.
+		b.log.Error("read a chunk", "chunk_id", c.id.String(), "error", err)
+		b.meters.ioErrors.Inc()
+		return true
+	}
+	if !ready {
+		b.mu.Lock()
+		c.where = gone
+		b.mu.Unlock()
+		if err := b.remove(c); err != nil {
+			b.log.Error("remove a chunk that is done", "chunk_id", c.id.String(), "error", err)
+			b.mu.Lock()
+			b.purged = append(b.purged, c)
+			b.mu.Unlock()
+		}
+	}
+	return ready
+}
+
+func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
+	if c.foreign != nil {
+		if ready, err = b.adopt(c); err != nil || !ready {
+			return ready, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.unverified {
+		return true, nil
+	}
+	v, size, err := b.verify(c)
+	switch {
+	case errors.Is(err, errHead):
+		return false, b.quarantine(c.path, err)
+	case err != nil:
+		return false, err
+	case v.sealed:
+		b.believe(c, v, size)
+		_, done := v.note[doneKey]
+		return !done, nil
+	}
+	return b.saveGood(c, v, size)
+}
+
+func (b *Buffer) verify(c *Chunk) (v survey, size int64, err error) {
+	f, err := b.fs.Open(c.path, os.O_RDWR, 0)
+	if err != nil {
+		return v, 0, err
+	}
+	defer f.Close()
+	if size, err = f.Size(); err != nil {
+		return v, 0, err
+	}
+	v, err = scanChunk(newScanner(f, size, true), nil)
+	if err == nil && v.sealed && v.torn != nil {
+		// A note that was not written whole. It is cut, as zeros, so that the room
+		// behind it stays.
+		b.log.Warn("cut a torn note", "chunk_id", c.id.String(), "error", v.torn)
+		t := &Chunk{b: b, file: f}
+		err = t.writeZeros(v.end, size)
+	}
+	return v, size, err
+}
+
+// believe takes over what a verification found, in place of the estimate made
+// at start. c.mu is held.
+func (b *Buffer) believe(c *Chunk, v survey, size int64) {
+	before := c.bytes
+	c.fill(v, size)
+	c.unverified = false
+	b.room.add(c.bytes - before)
+}
+
+// saveGood keeps what can be read of a damaged chunk as a chunk, and the file as
+// it was in the backup folder. The copy is durable before the original moves.
+func (b *Buffer) saveGood(c *Chunk, v survey, size int64) (ready bool, err error) {
+	cause := fmt.Errorf("%w: it has no seal", ErrCorrupt)
+	if v.torn != nil {
+		cause = v.torn
+	}
+	if v.totals.events == 0 {
+		return false, b.quarantine(c.path, cause)
+	}
+	b.believe(c, v, size)
+	c.unverified = true // until the copy has taken its place
+	src, err := b.fs.Open(c.path, os.O_RDONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	defer src.Close()
+	temp := b.tempPath(c.id)
+	end, size, err := b.copyChunk(src, temp, c, v.dataEnd)
+	if err == nil {
+		err = b.quarantine(c.path, cause)
+	}
+	to := b.chunkPath(queued, c.id)
+	if err == nil {
+		err = errors.Join(b.fs.Rename(temp, to), b.fs.SyncDir(b.dir))
+	}
+	if err != nil {
+		return false, fmt.Errorf("save the good part of %s: %w", filepath.Base(c.path), err)
+	}
+	b.log.Error("a chunk is damaged: what stands before the damage is delivered, the file is in the backup folder",
+		"chunk_id", c.id.String(), "events", v.totals.events, "offset", v.dataEnd, "error", cause)
+	c.path, c.end, c.size, c.sealed, c.unverified = to, end, size, true, false
+	c.synced.Store(end)
+	return true, nil
+}

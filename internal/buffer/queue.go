@@ -1,0 +1,240 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/sluicelog/sluice/internal/event"
+)
+
+// sealersAtOnce is how many chunks are sealed in parallel, beside the commits:
+// when ten thousand tags end in the same minute the answers must not wait for
+// ten thousand fsyncs.
+const sealersAtOnce = 4
+
+// sealLater seals a chunk in the background and queues it. The caller has
+// unstaged it.
+func (b *Buffer) sealLater(c *Chunk) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.toSeal = append(b.toSeal, c)
+	if b.sealers < sealersAtOnce {
+		b.sealers++
+		b.work.Go(b.sealSome)
+	}
+}
+
+func (b *Buffer) sealSome() {
+	for {
+		b.mu.Lock()
+		if len(b.toSeal) == 0 {
+			b.toSeal = nil
+			b.sealers--
+			b.mu.Unlock()
+			return
+		}
+		c := b.toSeal[0]
+		b.toSeal = b.toSeal[1:]
+		b.mu.Unlock()
+		b.retire(c)
+	}
+}
+
+// closeFailed takes a chunk whose fsync failed out of the stage. What was durable
+// of it is queued at once; its next events go into a new chunk.
+func (b *Buffer) closeFailed(c *Chunk) {
+	if err := c.cause(); err != nil {
+		b.log.Error("a chunk is cut to what is durable", "chunk_id", c.id.String(), "error", err)
+		b.meters.ioErrors.Inc()
+		b.health.fail(err)
+	}
+	if b.unstage(c) {
+		b.sealLater(c)
+	}
+}
+
+// enqueue puts a chunk that is closed to data at the end of the queue.
+func (b *Buffer) enqueue(c *Chunk) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaveSealing(c)
+	c.where = inQueue
+	c.elem = b.queue.PushBack(c)
+	b.signal()
+}
+
+// leaveSealing wakes those who wait until all that is closed to data is queued.
+func (b *Buffer) leaveSealing(c *Chunk) {
+	if b.sealing[c] {
+		delete(b.sealing, c)
+		b.queuedOne.Broadcast()
+	}
+}
+
+// Dequeue hands out the chunk at the front of the queue; false when there is
+// none. The caller gives it back with Purge, TakeBack or Backup.
+func (b *Buffer) Dequeue() (*Chunk, bool) { return b.DequeueFunc(nil) }
+
+// DequeueFunc hands out the first chunk of the queue that accept takes; nil
+// takes any. accept is called with a lock held: it must not call the buffer.
+func (b *Buffer) DequeueFunc(accept func(event.ChunkID) bool) (*Chunk, bool) {
+	for {
+		c := b.dequeue(accept)
+		if c == nil {
+			return nil, false
+		}
+		if b.prepare(c) {
+			c.attempts.Add(1)
+			return c, true
+		}
+	}
+}
+
+func (b *Buffer) dequeue(accept func(event.ChunkID) bool) *Chunk {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for e := b.queue.Front(); e != nil; e = e.Next() {
+		c := e.Value.(*Chunk)
+		if accept != nil && !accept(c.id) {
+			continue
+		}
+		b.queue.Remove(e)
+		c.elem = nil
+		c.where = withOutput
+		if b.queue.Len() > 0 {
+			b.signal() // another flush thread may be asleep
+		}
+		return c
+	}
+	return nil
+}
+
+// TakeBack puts a chunk that could not be delivered back to the front.
+func (b *Buffer) TakeBack(c *Chunk) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.where != withOutput {
+		return
+	}
+	c.where = inQueue
+	c.elem = b.queue.PushFront(c)
+	b.signal()
+}
+
+// doneKey is the note that a chunk was delivered, for stores that would take it
+// a second time.
+const doneKey = "sluice.done"
+
+// Purge removes a chunk that was delivered. It is never handed out again, even
+// when an error says that its file could not be removed yet; that is tried again
+// later.
+//
+// A power cut may bring the file back until the folder is synced, which happens
+// with the next commit. Where the store does not refuse a second delivery (see
+// Conditional) a done note is written before the file goes.
+func (b *Buffer) Purge(c *Chunk) error {
+	b.mu.Lock()
+	if c.where != withOutput {
+		b.mu.Unlock()
+		return fmt.Errorf("purge chunk %s: it was not handed out", c.id)
+	}
+	c.where = gone
+	b.mu.Unlock()
+	var noteErr error
+	if b.durable() && !c.conditional.Load() {
+		noteErr = c.SetNote(map[string]string{doneKey: "delivered"})
+	}
+	err := b.keepIDsOf(c)
+	if err == nil {
+		err = b.remove(c)
+	}
+	if err != nil {
+		b.mu.Lock()
+		b.purged = append(b.purged, c)
+		b.mu.Unlock()
+		return fmt.Errorf("purge chunk %s: %w", c.id, err)
+	}
+	if noteErr != nil {
+		// Without a note only the folder tells that the chunk is gone.
+		err = b.fs.SyncDir(b.dir)
+	}
+	b.retryPurged()
+	return err
+}
+
+// retryPurged tries again to remove what could not be removed before.
+func (b *Buffer) retryPurged() {
+	b.mu.Lock()
+	again := b.purged
+	b.purged = nil
+	b.mu.Unlock()
+	for _, c := range again {
+		err := b.keepIDsOf(c)
+		if err == nil {
+			err = b.remove(c)
+		}
+		if err != nil {
+			b.mu.Lock()
+			b.purged = append(b.purged, c)
+			b.mu.Unlock()
+		}
+	}
+}
+
+// remove unlinks a chunk's file and forgets the chunk. Its removal is durable
+// after the next round of commits.
+func (b *Buffer) remove(c *Chunk) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeFile()
+	paths := []string{c.path}
+	if c.foreign != nil {
+		paths = c.foreign.paths
+	}
+	for _, path := range paths {
+		if err := b.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	b.room.add(-c.bytes)
+	b.mu.Lock()
+	delete(b.live, c.id)
+	b.mu.Unlock()
+	b.commit.unlinked()
+	return nil
+}
+
+// discard removes a chunk that holds nothing that was acknowledged.
+func (b *Buffer) discard(c *Chunk) {
+	b.mu.Lock()
+	b.leaveSealing(c)
+	c.where = gone
+	b.mu.Unlock()
+	if err := b.remove(c); err != nil {
+		b.log.Error("remove an empty chunk", "chunk_id", c.id.String(), "error", err)
+	}
+}
+
+// dropOldest deletes the chunk at the front of the queue, as overflow_action
+// drop_oldest_chunk asks: with disable_chunk_backup the only way to lose events
+// that were acknowledged. False when the queue is empty.
+func (b *Buffer) dropOldest() bool {
+	c := b.dequeue(nil)
+	if c == nil {
+		b.log.Error("no queued chunks to be dropped for drop_oldest_chunk")
+		return false
+	}
+	b.mu.Lock()
+	c.where = gone
+	b.dropped++
+	b.mu.Unlock()
+	b.log.Error("dropping oldest chunk to make space after buffer overflow",
+		"chunk_id", c.id.String(), "events", c.Events(), "bytes", c.Size())
+	b.meters.lost(c.Events(), "drop_oldest_chunk")
+	if err := b.remove(c); err != nil {
+		b.log.Error("drop the oldest chunk", "chunk_id", c.id.String(), "error", err)
+		return false
+	}
+	return true
+}

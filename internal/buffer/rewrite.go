@@ -1,0 +1,95 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// rewrite saves the durable part of a chunk whose file cannot be trusted any
+// more into a new file, sealed, under the same id; and takes that one in its
+// place. When not even that works the chunk goes on with the old file, cut to
+// its durable length, and gets neither seal nor note. c.io is held.
+func (c *Chunk) rewrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	good := min(c.synced.Load(), c.dataEnd)
+	if good == c.dataEnd && c.sealed {
+		good = c.dataEnd
+	}
+	c.closeFile()
+	src, err := c.b.fs.Open(c.path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("save chunk %s: %w", c.id, err)
+	}
+	defer src.Close()
+	c.shrink(src, good)
+	if c.events == 0 {
+		return nil // nothing of it was ever acknowledged
+	}
+	temp := c.b.tempPath(c.id)
+	end, size, err := c.b.copyChunk(src, temp, c, good)
+	if err == nil {
+		err = c.b.fs.Rename(temp, c.b.chunkPath(queued, c.id))
+	}
+	if err != nil {
+		_ = c.b.fs.Remove(temp)
+		_ = src.Truncate(good) // best effort: it is not synced
+		return fmt.Errorf("save chunk %s: %w", c.id, err)
+	}
+	if old := c.path; old != c.b.chunkPath(queued, c.id) {
+		_ = c.b.fs.Remove(old) // left over, it loses to the queued one at the next start
+	}
+	c.path, c.end, c.size, c.sealed, c.failed = c.b.chunkPath(queued, c.id), end, size, true, nil
+	// If the folder cannot be synced the old file, or the new one, comes back.
+	return c.b.fs.SyncDir(c.b.dir)
+}
+
+// shrink counts again what stands before good, and gives the room of the rest
+// back.
+func (c *Chunk) shrink(src File, good int64) {
+	before := c.bytes
+	v, err := scanChunk(newScanner(src, good, true), nil)
+	if err != nil {
+		v = survey{dataEnd: good, totals: totals{c.events, c.bytes}}
+		if errors.Is(err, errHead) {
+			v.totals = totals{}
+		}
+	}
+	c.events, c.bytes, c.dataEnd, c.end = v.totals.events, v.totals.bytes, v.dataEnd, v.dataEnd
+	c.b.room.add(c.bytes - before)
+}
+
+// copyChunk copies the frames of c that stand before good into a new file and
+// completes them with the seal and the last note. Frames keep their offsets, so
+// their checksums hold. It returns where the last frame ends and the file's size;
+// everything is durable but the name.
+func (b *Buffer) copyChunk(src io.ReaderAt, temp string, c *Chunk, good int64) (end, size int64, err error) {
+	dst, err := b.fs.Open(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, b.filePerm)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	buf := make([]byte, 256<<10)
+	for off := int64(0); off < good; {
+		n, err := src.ReadAt(buf[:min(int64(len(buf)), good-off)], off)
+		if n == 0 {
+			return 0, 0, err
+		}
+		if _, err := dst.WriteAt(buf[:n], off); err != nil {
+			return 0, 0, err
+		}
+		off += int64(n)
+	}
+	t := totals{c.events, c.bytes}
+	last := appendFrame(nil, frame{kind: kindSeal, off: good}, c.salt, t.encode())
+	if c.note != nil {
+		last = appendFrame(last, frame{kind: kindNote, off: good + int64(len(last))}, c.salt, encodeNote(c.note))
+	}
+	end = good + int64(len(last))
+	if _, err := dst.WriteBoth(last, zeros[:noteRoom], good); err != nil {
+		return 0, 0, err
+	}
+	return end, end + noteRoom, dst.Sync()
+}
