@@ -29,6 +29,7 @@ type dumper struct {
 	depth  int
 }
 
+// node prints a section with its parameters before its sections, as Fluentd does.
 func (d *dumper) node(n *Node) {
 	isRoot := d.depth == 0
 	if !isRoot {
@@ -102,6 +103,7 @@ func isBare(text string) bool {
 		bareLen(text) == len(text)
 }
 
+// argText quotes an argument that would end early, or be taken for a quoted one.
 func argText(arg string) string {
 	if strings.ContainsAny(arg, ">\r\n") || strings.IndexByte("\"' \t#", arg[0]) >= 0 || strings.TrimRight(arg, " \t") != arg {
 		return quote(arg)
@@ -109,6 +111,7 @@ func argText(arg string) string {
 	return arg
 }
 
+// nameText quotes a name that would not be read as one.
 func nameText(name string) string {
 	if name == "" || strings.ContainsAny(name, " \t\r\n") || strings.IndexByte("<#\"'", name[0]) >= 0 || name == "include" {
 		return quote(name)

@@ -142,9 +142,6 @@ func FuzzLiterals(f *testing.F) {
 			return
 		}
 		text := string(appendJSON(nil, v))
-		if strings.Contains(text, "Infinity") {
-			return // which JSON cannot say
-		}
 		again, err := ParseJSON(text)
 		if err != nil || string(appendJSON(nil, again)) != text {
 			t.Fatalf("%s: read back as %v, %v", text, again, err)

@@ -47,6 +47,8 @@ func expandBraces(pattern string) []string {
 	return done
 }
 
+// cutBraces splits s at its first pair of braces, whose parts stand between commas
+// that are in no inner braces.
 func cutBraces(s string) (before string, parts []string, after string, found bool) {
 	start := strings.IndexByte(s, '{')
 	if start < 0 {

@@ -41,6 +41,8 @@ func (f file) within(path string, at Pos) file {
 	}
 }
 
+// realPath tells files apart by what they are, whatever way led there; a cycle
+// could otherwise hide behind a link.
 func realPath(path string) string {
 	if path == "" {
 		return ""
@@ -84,6 +86,7 @@ func (p *classic) include(start int, newline bool) {
 	}
 }
 
+// includeFile reads a file into the open section, as if its lines stood here.
 func (p *classic) includeFile(path string, start int) {
 	f := p.file.within(path, p.at(start))
 	text, ok := p.load.open(p.file, f)

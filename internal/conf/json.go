@@ -29,6 +29,8 @@ type jsonReader struct {
 	comments bool
 }
 
+// value reads what begins at the position, behind white space. On an error the
+// position is where it is.
 func (r *jsonReader) value() (any, error) {
 	r.space()
 	switch c := r.peek(); {
@@ -76,6 +78,8 @@ func (r *jsonReader) array() (any, error) {
 	return list, nil
 }
 
+// hash reads from behind the { on. Keys need double quotes, and no comma may stand
+// before the }.
 func (r *jsonReader) hash() (any, error) {
 	pairs, index := []Pair{}, map[string]int{}
 	for r.space(); r.peek() != '}'; r.space() {
@@ -117,6 +121,8 @@ func (r *jsonReader) comma() bool {
 	return true
 }
 
+// number keeps integers of any size; what has a point or an exponent is a float,
+// whose text is not kept (1.50 is 1.5), as in Ruby.
 func (r *jsonReader) number() (any, error) {
 	start := r.pos
 	r.skipByte("-")
@@ -135,7 +141,10 @@ func (r *jsonReader) number() (any, error) {
 		return nil, fmt.Errorf("%q is no JSON number", text)
 	}
 	if isFloat {
-		f, _ := strconv.ParseFloat(text, 64) // too large is Infinity, as in Ruby
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil { // Ruby goes on with Infinity, which no JSON can say
+			return nil, fmt.Errorf("the number %s is too large", text)
+		}
 		return f, nil
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -205,6 +214,7 @@ func spaceLen(s string, hashComments bool) int {
 	return 0
 }
 
+// errJSONEnd is the commonest mistake: a bracket that is not closed.
 var errJSONEnd = errors.New("the text ends within it")
 
 func (r *jsonReader) unexpected(want string) error {

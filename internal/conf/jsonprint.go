@@ -69,6 +69,8 @@ func rubyFloat(f float64) string {
 	return mantissa + "e" + exponent
 }
 
+// appendJSONString escapes only what JSON demands: quotes, backslashes and control
+// characters; /, <, > and letters beyond ASCII stay.
 func appendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := range len(s) {

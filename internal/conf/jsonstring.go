@@ -29,6 +29,8 @@ func (r *jsonReader) str() (string, error) {
 	return "", errors.New("a string in it is not closed")
 }
 
+// escapedString goes on with a string that began at start and has its first
+// backslash at i.
 func (r *jsonReader) escapedString(start, i int) (string, error) {
 	buf := []byte(r.text[start:i])
 	for i < len(r.text) {

@@ -4,6 +4,17 @@
 // It knows the language and nothing of plugins: what a parameter means is
 // declared in package param. Embedded Ruby ("#{...}") is handed to a function
 // that the caller gives, so this package imports nothing of ours.
+//
+// ParseFile reads a file and all that it includes. The classic form goes line by
+// line (classic.go, param.go, quoted.go, json.go), YAML is first turned into nodes
+// without aliases and includes (yamlnode.go) and then read as sections (yaml.go,
+// yamlsection.go). Both end in the same Node tree, and neither stops at the first
+// mistake: a Problems list gathers all of them, with the place and, where it is
+// known, the cure. What Fluentd accepts is accepted with the same meaning; what it
+// accepts to the user's surprise is a warning.
+//
+// The values themselves are texts. ParseSize, ParseTime, ParseArray and their
+// siblings read them with Fluentd's meaning and say where it surprises.
 package conf
 
 import "fmt"

@@ -140,6 +140,7 @@ func findUnit(text string, units []unit, anyCase bool) (digits string, u unit, f
 	return "", unit{}, false
 }
 
+// multiply fails when the product needs more than 63 bits.
 func multiply(digits string, factor int64) (int64, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n > math.MaxInt64/factor {

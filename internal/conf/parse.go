@@ -80,6 +80,7 @@ func AppendDir(root *Node, dir string, o Options) error {
 	return problems.Err()
 }
 
+// appendDir is AppendDir without sorting; all problems are in o.Problems.
 func appendDir(root *Node, dir string, o Options) {
 	o.IncludeDirs, o.Format = nil, Guess
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

@@ -89,6 +89,7 @@ func (d *doubleQuoted) add(v Value) {
 	}
 }
 
+// value is the whole text; of a nil or default one nothing is kept.
 func (d *doubleQuoted) value() Value {
 	if d.Kind == Text {
 		d.Text = string(d.buf)

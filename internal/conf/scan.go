@@ -41,6 +41,8 @@ func (s *scanner) line(offset int) int {
 	return s.last
 }
 
+// at is an offset as line and column. Questions mostly come in the order of the
+// text, so that a line is counted once.
 func (s *scanner) at(offset int) Pos {
 	line := s.line(offset)
 	from, col := s.starts[line], 1

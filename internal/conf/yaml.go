@@ -112,6 +112,8 @@ func (y yamlReader) sections(parent *Node, list *yamlNode, in place) {
 	}
 }
 
+// routed reads one section of a config list. Only these have an argument of their
+// own name: $tag, $name.
 func (y yamlReader) routed(parent *Node, e yamlEntry, in place) {
 	switch e.key {
 	case "source":

@@ -71,6 +71,7 @@ func (y yamlReader) scalar(v *yamlNode, in place) any {
 	return value
 }
 
+// noRuby warns of "#{…}" without the tag: in the classic form it would be computed.
 func (y yamlReader) noRuby(v *yamlNode, in place) {
 	if strings.Contains(v.text, "#{") {
 		y.warn(v.pos, in, "#{ is plain text here", `embedded Ruby is written !fluent/s "#{…}"`)

@@ -65,6 +65,7 @@ func split(patterns string) []string {
 
 func isBlank(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' }
 
+// compilePart reads one pattern; braces are multiplied out unless that is too much.
 func compilePart(text string) (part, error) {
 	switch {
 	case text == "**":
@@ -109,6 +110,7 @@ func (p *Pattern) Match(tag string) bool {
 	return false
 }
 
+// match asks one pattern; odd tags hold a line end.
 func (p *part) match(tag string, odd bool) bool {
 	switch {
 	case p.all:

@@ -80,6 +80,8 @@ func (t *tokenizer) next(s string) int {
 	return 1
 }
 
+// doubleStar takes the point before it and after it along: a.** means a too, and
+// **.c means c.
 func (t *tokenizer) doubleStar(s string) int {
 	if t.point {
 		t.add(token{kind: boundary})
@@ -113,12 +115,14 @@ func (t *tokenizer) literal(text string) {
 	}
 }
 
+// nextAlternative ends the alternative that is being read.
 func (t *tokenizer) nextAlternative() {
 	last := len(t.open) - 1
 	t.open[last] = append(t.open[last], t.current[len(t.current)-1])
 	t.current = t.current[:len(t.current)-1]
 }
 
+// closeBrace makes one token of the innermost open brace.
 func (t *tokenizer) closeBrace() {
 	t.nextAlternative()
 	last := len(t.open) - 1
