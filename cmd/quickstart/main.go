@@ -35,6 +35,7 @@ type options struct {
 	seed    uint64
 	keep    bool
 	timeout time.Duration
+	sim     string
 }
 
 func main() {
@@ -71,6 +72,7 @@ func parseFlags(args []string) (options, error) {
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "seed of events and chaos")
 	f.BoolVar(&o.keep, "keep", false, "keep what an earlier run left in --dir")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "with --exit: give up after this time")
+	f.StringVar(&o.sim, "sim", "", "only simulate Teleport, at this address: what docker-compose.yml does")
 	showVersion := f.Bool("version", false, "print the version")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -97,6 +99,9 @@ func parseFlags(args []string) (options, error) {
 func run(ctx context.Context, o options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if o.sim != "" {
+		return simulate(ctx, o)
+	}
 	s, err := newStage(ctx, o)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 func (o *Buffered) Accept(tx *plugin.Tx, tag string, es event.Stream) error {
 	batch := batches.Get().(*groups)
 	batch.reset()
+	batch.wantIDs = o.buffer.WantIDs(tx.Source())
 	for _, e := range es {
 		if err := o.add(batch, tag, e); err != nil {
 			batches.Put(batch)
@@ -43,7 +44,7 @@ func (o *Buffered) add(b *groups, tag string, e event.Event) error {
 	}
 	g.Body = body
 	g.Ends = append(g.Ends, len(body))
-	if o.buffer.DedupOn() {
+	if b.wantIDs {
 		g.IDs = append(g.IDs, o.idOf(b, tag, e))
 	}
 	return nil
@@ -65,6 +66,7 @@ func (o *Buffered) idOf(b *groups, tag string, e event.Event) buffer.EventID {
 // groups is one request's batch while it is made; it is pooled with its memory.
 type groups struct {
 	buffer.Batch
+	wantIDs bool
 	spare   []buffer.Group
 	compact []byte
 }

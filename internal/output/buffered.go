@@ -129,6 +129,7 @@ func (o *Buffered) Start(ctx context.Context) error {
 	}
 	buf, err := buffer.Open(o.buffer, buffer.Options{
 		ID: o.env.ID, Log: o.env.Log, Metrics: o.env.Metrics, Fingerprint: o.fingerprint(), BackupDir: o.backupDir(),
+		FlushThreads: o.flush.Threads,
 	})
 	if err != nil {
 		return o.place(err)
@@ -184,7 +185,7 @@ func (o *Buffered) Ready() error {
 	if o.buf == nil {
 		return errors.New("not started")
 	}
-	if err := o.buf.Ready(); err != nil {
+	if err := o.buf.Health(); err != nil {
 		return err
 	}
 	if r, ok := o.out.(interface{ Ready() error }); ok {

@@ -74,6 +74,7 @@ func (o *Buffered) Status() status.Plugin {
 		RollbackCount: c.rollbackCount.Load(), SlowFlushCount: c.slowCount.Load(), FlushTimeMs: c.flushMs.Load(),
 		DropOldestChunkCount: s.DroppedChunks,
 	}
+	p.Output.StageEvents, p.Output.QueueEvents = s.StageEvents, s.QueueEvents
 	if !s.OldestUnflushed.IsZero() {
 		p.Output.OldestUnflushedSeconds = time.Since(s.OldestUnflushed).Seconds()
 	}

@@ -48,7 +48,7 @@ func (o *Buffered) dispatch(ctx context.Context, jobs chan<- *buffer.Chunk) {
 				return
 			case <-timer.C:
 			case <-o.wake:
-			case <-o.buf.Ready2():
+			case <-o.buf.Ready():
 			}
 			continue
 		}

@@ -58,7 +58,7 @@ func (o *Buffered) failed(c *buffer.Chunk, began time.Time, cause error) {
 	o.counts.failed()
 	if o.retry.over(now) {
 		o.env.Log.Error("Hit limit for retries. dropping all chunks in the buffer queue.",
-			slog.Int("retry_times", step), slog.Int("records", o.buf.QueuedEvents()+c.Events()), slog.Any("error", cause))
+			slog.Int("retry_times", step), slog.Int("records", o.queuedEvents()+c.Events()), slog.Any("error", cause))
 		o.giveUpAll(c, cause)
 		return
 	}
@@ -186,3 +186,5 @@ func (r *ownRetries) pick(b *buffer.Buffer, now time.Time) (*buffer.Chunk, time.
 	})
 	return c, soonest
 }
+
+func (o *Buffered) queuedEvents() int { return int(o.buf.Stats().QueueEvents) }

@@ -78,7 +78,7 @@ func (d *decoder) value(p *Param, line conf.Param) {
 	case err != nil:
 		d.fail(line.Name, line.At, p.mask(err), hint)
 	case hint != "":
-		d.warn(line.Name, line.At, fmt.Errorf("%s: %s", quote(p, line.Value.Text), hint), "")
+		d.warn(line.Name, line.At, fmt.Errorf("%s %s", quote(p, line.Value.Text), hint), "")
 	}
 }
 

@@ -1,10 +1,6 @@
 package param
 
 import (
-	"errors"
-	"fmt"
-	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -24,32 +20,20 @@ func into[T any](dst *T, parse func(string) (T, error)) func(string) (string, er
 	}
 }
 
-var leadingInt = regexp.MustCompile(`^\s*[+-]?[0-9][0-9_]*`)
-
 func decodeInt(dst *int, text string) (string, error) {
-	if n, err := strconv.Atoi(strings.TrimSpace(text)); err == nil {
-		*dst = n
-		return "", nil
+	n, hint, err := conf.ParseInt(text)
+	if err == nil {
+		*dst = int(n)
 	}
-	digits := strings.ReplaceAll(strings.TrimSpace(leadingInt.FindString(text)), "_", "")
-	n, err := strconv.Atoi(digits)
-	if errors.Is(err, strconv.ErrRange) {
-		return "", fmt.Errorf("%q does not fit in 64 bits", text)
-	}
-	*dst = n
-	return fmt.Sprintf("is no whole number and counts as %d", n), nil
+	return hint, err
 }
 
-var leadingFloat = regexp.MustCompile(`^\s*[+-]?[0-9][0-9_]*(\.[0-9]+)?([eE][+-]?[0-9]+)?`)
-
 func decodeFloat(dst *float64, text string) (string, error) {
-	if f, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+	f, hint, err := conf.ParseFloat(text)
+	if err == nil {
 		*dst = f
-		return "", nil
 	}
-	f, _ := strconv.ParseFloat(strings.TrimSpace(leadingFloat.FindString(text)), 64)
-	*dst = f
-	return fmt.Sprintf("is no number and counts as %v", f), nil
+	return hint, err
 }
 
 func decodeSize(dst *int64, text string) (string, error) {

@@ -142,6 +142,11 @@ func (tx *Tx) write() error {
 
 func (tx *Tx) wait(ctx context.Context) error {
 	var first error
+	if len(tx.appends) > 1 {
+		for _, p := range tx.appends {
+			p.ticket.Start() // all disks at the same time
+		}
+	}
 	for _, p := range tx.appends {
 		if !p.written {
 			continue

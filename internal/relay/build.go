@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 
@@ -52,6 +53,29 @@ type Options struct {
 	Table   *plugin.Table
 	Log     *slog.Logger
 	Metrics *metrics.Registry
+	Strict  bool // unknown parameters and numbers that are none are errors
+}
+
+// DescribeEnv is an environment in which plugins can be made to be described,
+// not to be run.
+func DescribeEnv(o Options) plugin.Env {
+	b := &builder{Options: o, relay: &Relay{Board: &status.Board{}, pipelines: map[string]*router.Pipeline{}}, problems: &conf.Problems{}}
+	env := plugin.Env{ID: "id", Log: o.Log, Metrics: o.Metrics, Hostname: "localhost", Node: &conf.Node{}}
+	b.nested(&env)
+	return env
+}
+
+// Uses reports whether a source listens on the port of an address.
+func (r *Relay) Uses(addr string) bool {
+	_, port, _ := net.SplitHostPort(addr)
+	for _, in := range r.inputs {
+		if l, ok := in.plugin.(interface{ Address() string }); ok {
+			if _, p, _ := net.SplitHostPort(l.Address()); p == port {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // builder carries what a build needs while it goes through the tree.

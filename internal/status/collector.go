@@ -8,12 +8,12 @@ import (
 // prometheus_output_monitor and prometheus_monitor, which people's dashboards
 // and alerts query (docs/reference/metrics.md).
 type Collector struct {
-	board *Board
+	board func() *Board
 	gauge map[string]*prometheus.Desc
 }
 
-// NewCollector makes a collector over a board.
-func NewCollector(b *Board) *Collector {
+// NewCollectorFunc makes a collector over whatever board is the present one.
+func NewCollectorFunc(b func() *Board) *Collector {
 	c := &Collector{board: b, gauge: map[string]*prometheus.Desc{}}
 	for _, m := range outputMetrics {
 		c.gauge[m.name] = prometheus.NewDesc(m.name, m.help, []string{"plugin_id", "type"}, nil)
@@ -51,6 +51,7 @@ var outputMetrics = []metric{
 	{"fluentd_output_status_flush_time_count", "Milliseconds spent writing.", func(o *Output) float64 { return float64(o.FlushTimeMs) }, false},
 	{"fluentd_output_status_slow_flush_count", "Writes that took too long.", func(o *Output) float64 { return float64(o.SlowFlushCount) }, false},
 	{"fluentd_output_status_retry_wait", "Seconds until the next retry.", retryWait, false},
+	{"relay_buffer_events", "Events in the buffer.", func(o *Output) float64 { return float64(o.StageEvents + o.QueueEvents) }, true},
 	{"relay_output_oldest_unflushed_seconds", "Age of the oldest event that has not left.", func(o *Output) float64 { return o.OldestUnflushedSeconds }, true},
 }
 
@@ -85,7 +86,7 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect takes a snapshot of every output.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	for _, p := range c.board.Plugins() {
+	for _, p := range c.board().Plugins() {
 		if p.Output == nil {
 			continue
 		}

@@ -23,6 +23,7 @@ type Output struct {
 	Buffered                             bool
 	StageLength, QueueLength             int
 	StageBytes, QueueBytes, TotalLimit   int64
+	StageEvents, QueueEvents             int64
 	Timekeys                             []int64
 	RetryCount, EmitCount, EmitRecords   int64
 	EmitSize, WriteCount, WriteSecondary int64

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/sluicelog/sluice/internal/admin"
+	"github.com/sluicelog/sluice/internal/cli"
+	"github.com/sluicelog/sluice/internal/conf"
+	"github.com/sluicelog/sluice/internal/metrics"
+	"github.com/sluicelog/sluice/internal/param"
+	"github.com/sluicelog/sluice/internal/relay"
+	"github.com/sluicelog/sluice/internal/status"
+)
+
+// program is one run of the relay's process, over any number of reloads.
+type program struct {
+	flags   *cli.Relay
+	log     *slog.Logger
+	metrics *metrics.Registry
+	board   atomic.Pointer[status.Board]
+	stderr  io.Writer
+}
+
+func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer) int {
+	p := &program{flags: flags, metrics: metrics.New(), stderr: stderr}
+	out, err := flags.LogWriter(stdout)
+	if err != nil {
+		fmt.Fprintln(stderr, "relay: error:", err)
+		return 1
+	}
+	p.log = slog.New(cli.NewRelayLog(out, cli.RelayLog{Level: flags.Level(), JSON: flags.LogJSON}))
+	for _, w := range flags.Warnings {
+		p.log.Warn(w)
+	}
+	loaded := p.load()
+	if len(loaded.Problems.Errors) > 0 {
+		return 1
+	}
+	if flags.DryRun {
+		p.log.Info("finished dry run mode")
+		return 0
+	}
+	if err := p.run(ctx, loaded); err != nil {
+		p.log.Error("relay stopped", "error", err)
+		fmt.Fprintln(stderr, "relay: error:", err)
+		return 1
+	}
+	return 0
+}
+
+// load reads the configuration and says what is wrong and suspicious: on
+// standard error as a person reads it, in the log as monitoring looks for it.
+func (p *program) load() *relay.Loaded {
+	loaded := relay.Load(sourceOf(p.flags), relay.Options{Table: relay.Plugins(), Log: p.log, Metrics: p.metrics, Strict: p.flags.StrictConfig})
+	for _, w := range loaded.Problems.Warnings {
+		p.log.Warn(warningText(w), "at", w.Pos.String(), "hint", w.Hint)
+	}
+	for _, e := range loaded.Problems.Errors {
+		fmt.Fprintf(p.stderr, "relay: error: %s\n", strings.ReplaceAll(e.Error(), "\n  hint:", "\nrelay: hint:"))
+		p.log.Error(fmt.Sprintf("config error file=%q", p.flags.Config), "error", fluentdText(e))
+	}
+	return loaded
+}
+
+// warningText is a warning in Fluentd's words where it has some.
+func warningText(e *conf.Error) string {
+	var unused *param.Unused
+	if errors.As(e, &unused) {
+		return unused.Error()
+	}
+	if e.Param != "" {
+		return e.Param + ": " + e.Err.Error()
+	}
+	return e.Err.Error()
+}
+
+// fluentdText is an error in the words that people search their logs for.
+func fluentdText(e *conf.Error) string {
+	for _, absent := range []error{param.ErrMissing, param.ErrNil, param.ErrDefault} {
+		if errors.Is(e, absent) {
+			return fmt.Sprintf("'%s' %s", e.Param, absent)
+		}
+	}
+	if e.Param != "" && !strings.HasPrefix(e.Param, "@") {
+		return e.Param + ": " + e.Err.Error()
+	}
+	return e.Err.Error()
+}
+
+// run serves until a stop signal. SIGHUP and SIGUSR2 take a new configuration;
+// one that is wrong is said so, and the old one goes on. SIGUSR1 flushes.
+func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+
+	remove := p.metrics.Collect(status.NewCollectorFunc(p.board.Load))
+	defer remove()
+	stopAdmin, err := p.startAdmin(ctx, loaded)
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+	for {
+		next, err := p.serveOne(ctx, loaded, signals)
+		if err != nil || next == nil {
+			return err
+		}
+		loaded = next
+	}
+}
+
+// serveOne runs one configuration until it ends, or until another one replaces
+// it, which is then returned.
+func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-chan os.Signal) (*relay.Loaded, error) {
+	p.board.Store(loaded.Relay.Board)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- loaded.Relay.Run(ctx) }()
+	var next *relay.Loaded
+	for {
+		select {
+		case err := <-ended:
+			return next, err
+		case s := <-signals:
+			switch s {
+			case syscall.SIGUSR1:
+				p.log.Info("force flushing buffered events")
+				loaded.Relay.FlushBuffers()
+			case syscall.SIGHUP, syscall.SIGUSR2:
+				if next = p.reload(); next != nil {
+					stop()
+				}
+			default:
+				p.log.Info("fluentd worker is now stopping", "signal", s.String())
+				next = nil
+				stop()
+			}
+		}
+	}
+}
+
+func (p *program) reload() *relay.Loaded {
+	p.log.Info("Reloading new config")
+	loaded := p.load()
+	if len(loaded.Problems.Errors) > 0 {
+		p.log.Error("the new configuration is wrong; the old one goes on")
+		return nil
+	}
+	return loaded
+}
+
+// startAdmin serves health and metrics for the whole life of the process.
+func (p *program) startAdmin(ctx context.Context, loaded *relay.Loaded) (stop func(), err error) {
+	addr, explicit := p.adminAddress(loaded.Relay)
+	srv := &admin.Server{Addr: addr, Explicit: explicit, Board: p.board.Load, Metrics: p.metrics, Log: p.log}
+	if err := srv.Listen(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := srv.Run(ctx); err != nil {
+			p.log.Error("admin API stopped", "error", err)
+		}
+	})
+	return func() { cancel(); wg.Wait() }, nil
+}
+
+// adminAddress is --admin, else RELAY_ADMIN, else <system>, else the default. A
+// port that a source asks for belongs to the source.
+func (p *program) adminAddress(r *relay.Relay) (addr string, explicit bool) {
+	if p.flags.Admin != "" {
+		return p.flags.Admin, true
+	}
+	if env := os.Getenv("RELAY_ADMIN"); env != "" {
+		return env, true
+	}
+	addr = net.JoinHostPort(r.System.AdminBind, strconv.Itoa(r.System.AdminPort))
+	if !r.System.AdminSet && r.Uses(addr) {
+		return "off", false
+	}
+	return addr, r.System.AdminSet
+}

@@ -1,0 +1,58 @@
+// Package forward is Fluentd's forward protocol, version 1: the codec of its
+// messages and the arithmetic of its handshake, without sockets.
+//
+// A message is a msgpack array in one of four modes:
+//
+//	Message              [tag, time, record, option?]
+//	Forward              [tag, [[time, record], ...], option?]
+//	PackedForward        [tag, bin of [time, record]..., option?]
+//	CompressedPacked     the same, option "compressed": "gzip" (or "zstd")
+//
+// or the same as JSON text. An option "chunk" asks for the answer {"ack": chunk}.
+// The facts follow the protocol's specification (Forward Protocol Specification
+// v1) and what Fluentd 1.19 was seen to do with broken messages.
+package forward
+
+import (
+	"errors"
+
+	"github.com/sluicelog/sluice/internal/event"
+)
+
+// Message is one decoded message.
+type Message struct {
+	Tag    string
+	Events event.Stream
+	// Chunk is the id that the sender wants acknowledged; HasChunk says that it
+	// asked.
+	Chunk    string
+	HasChunk bool
+	JSON     bool  // the message came as JSON, and so goes the answer
+	Size     int64 // bytes on the wire
+	Skipped  int   // entries that are no events and were left out
+}
+
+// ErrMalformed is bytes that are no message: the connection can not be read on.
+var ErrMalformed = errors.New("malformed message")
+
+// ErrTooLarge is a message over the decoder's limit. It was skipped whole; the
+// next message can be read.
+var ErrTooLarge = errors.New("message is larger than chunk_size_limit")
+
+// InvalidError is a well-formed value that is no message; the next one can be
+// read. Reason never holds the payload.
+type InvalidError struct {
+	Tag    string
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return "got invalid event and drop it: " + e.Reason }
+
+// AppendAck appends the answer to a message with a chunk id.
+func AppendAck(dst []byte, m *Message) []byte {
+	answer := event.NewRecord("ack", m.Chunk)
+	if m.JSON {
+		return answer.AppendJSON(dst)
+	}
+	return event.AppendMsgpack(dst, answer)
+}

@@ -1,0 +1,40 @@
+package relay
+
+import (
+	"github.com/sluicelog/sluice/internal/conf"
+)
+
+// Loaded is a configuration that was read and built, with all that is wrong or
+// suspicious in it.
+type Loaded struct {
+	Tree     *conf.Node
+	Relay    *Relay
+	Problems *conf.Problems
+}
+
+// Source says which configuration is read.
+type Source struct {
+	Path        string
+	Format      conf.Format
+	IncludeDirs []string
+	Inline      string // more configuration text, put behind the file's
+}
+
+// Load reads a configuration, builds the relay that it describes, and looks for
+// what is legal and hardly wanted. It starts nothing and does no I/O beside the
+// configuration's own files. Everything that is wrong is in Problems.
+func Load(src Source, o Options) *Loaded {
+	l := &Loaded{Problems: &conf.Problems{}}
+	options := conf.Options{Eval: newEval().value, Problems: l.Problems, Format: src.Format, IncludeDirs: src.IncludeDirs}
+	l.Tree, _ = conf.ParseFile(src.Path, options) // its errors are in Problems
+	if src.Inline != "" {
+		extra, _ := conf.Parse("--inline-config", []byte(src.Inline), conf.Options{Eval: newEval().value, Problems: l.Problems})
+		l.Tree.Children = append(l.Tree.Children, extra.Children...)
+	}
+	l.Relay = Build(l.Tree, l.Problems, o)
+	if len(l.Problems.Errors) == 0 {
+		l.Relay.Lint(l.Tree, l.Problems)
+	}
+	l.Problems.Sort()
+	return l
+}
