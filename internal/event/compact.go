@@ -22,6 +22,24 @@ func CompactRecord(dst, b []byte) (out []byte, ok bool) {
 	return c.dst, true
 }
 
+// CanonicalRecord is CompactRecord without a copy where none is needed: text that
+// is compact already is returned as it lies in b, other text anew.
+func CanonicalRecord(b []byte) (canonical []byte, ok bool) {
+	c := compactor{b: b}
+	start := c.spaces(0)
+	if start >= len(b) || b[start] != '{' || len(b) > maxCompact {
+		return nil, false
+	}
+	end := c.check(start)
+	if end < 0 || c.spaces(end) != len(b) {
+		return nil, false
+	}
+	if c.run == start {
+		return b[start:end:end], true
+	}
+	return append(c.dst, b[c.run:end]...), true
+}
+
 // CompactArray is CompactRecord for an array of objects, such as a handler's
 // batch: the objects are appended one behind the other, and where each ends in
 // out is appended to ends.
@@ -80,14 +98,20 @@ const refused = -1
 
 // record walks over the object that opens at i and copies it.
 func (c *compactor) record(i int) int {
+	end := c.check(i)
+	if end >= 0 {
+		c.dst = append(c.dst, c.b[c.run:end]...)
+	}
+	return end
+}
+
+// check walks over the object that opens at i; what lies behind c.run remains to
+// be copied.
+func (c *compactor) check(i int) int {
 	c.run = i
 	c.keys.reset()
 	end := c.object(i+1, 1)
 	c.keys.release()
-	if end < 0 {
-		return refused
-	}
-	c.dst = append(c.dst, c.b[c.run:end]...)
 	return end
 }
 

@@ -16,6 +16,9 @@ func checkCompact(t *testing.T, b []byte) (ok bool) {
 	before := []byte("before")
 	out, ok := CompactRecord(before[:len(before):len(before)], b)
 	r, err := ParseRecord(b)
+	if canonical, same := CanonicalRecord(b); same != ok || ok && "before"+string(canonical) != string(out) {
+		t.Fatalf("%q: canonical is %q %v, compact %q %v", b, canonical, same, out, ok)
+	}
 	switch {
 	case !ok && string(out) != "before":
 		t.Fatalf("%q: refused, but dst became %q", b, out)

@@ -1,9 +1,6 @@
 package event
 
-import (
-	"iter"
-	"strings"
-)
+import "iter"
 
 // Record is a map from text to values that keeps the order of its keys. It is
 // lazy in three levels: the whole as canonical JSON text; split into fields
@@ -12,14 +9,15 @@ import (
 // A Record is not safe for concurrent use, not even for reading: reading may
 // split or decode it.
 type Record struct {
-	raw   []byte // level one, when the text belongs to somebody else (RawRecord)
-	text  string // level one, when the text is ours and never changes
+	raw   []byte // level one, text that may change: somebody else's (RawRecord), or
+	owned bool   // ... ours to edit
+	text  string // level one, text that never changes
 	split bool   // levels two and three: fields counts, raw and text are gone
 
 	fields []field
 	live   int              // fields that are not deleted
 	index  map[string]int32 // key → place in fields; nil until a large record is searched
-	peeks  uint8            // lookups made on level one
+	scans  uint8            // what was done on level one
 	finds  uint8            // lookups made in a large record without index
 }
 
@@ -43,7 +41,7 @@ const (
 
 const (
 	smallRecord = 40 // up to here a linear search is faster than a map
-	maxPeeks    = 2  // so many lookups scan the text before it is split
+	maxScans    = 4  // so many times the text is scanned before it is split
 	maxFinds    = 8  // so many lookups search a large record before a map is made
 )
 
@@ -76,8 +74,7 @@ func (r *Record) Len() int {
 // Get is the value of one field, and whether there is one. An object or array
 // that is changed afterwards changes in the record too.
 func (r *Record) Get(key string) (any, bool) {
-	if !r.split && r.peeks < maxPeeks {
-		r.peeks++
+	if r.scan() {
 		if v, found, ok := r.peek(key); ok {
 			return v, found
 		}
@@ -93,8 +90,11 @@ func (r *Record) Get(key string) (any, bool) {
 // Set gives a field a value. A new key goes to the end, an old one keeps its
 // place. Other number types than the record's own are converted.
 func (r *Record) Set(key string, v any) {
-	r.open()
 	v = canonicalValue(v)
+	if r.scan() && r.setText(key, v) {
+		return
+	}
+	r.open()
 	if i := r.find(key); i >= 0 {
 		f := &r.fields[i]
 		f.val, f.text, f.state = v, "", decoded
@@ -105,6 +105,9 @@ func (r *Record) Set(key string, v any) {
 
 // Delete takes a field out and returns its value.
 func (r *Record) Delete(key string) (any, bool) {
+	if r.scan() {
+		return r.deleteText(key)
+	}
 	r.open()
 	i := r.find(key)
 	if i < 0 {
@@ -166,7 +169,8 @@ func (r *Record) Clone() *Record {
 }
 
 // Raw is the canonical JSON text of the whole record while nothing has split it:
-// of a RawRecord the very bytes, which must not be changed.
+// of a RawRecord the very bytes. They must not be changed, and are good until the
+// record is changed.
 func (r *Record) Raw() ([]byte, bool) {
 	switch {
 	case r.split:
@@ -253,41 +257,4 @@ func (r *Record) add(f field) {
 	if r.index != nil {
 		r.index[f.key] = int32(len(r.fields) - 1)
 	}
-}
-
-// open brings the record to level two. The text is copied once, so that all
-// keys and values cut from it are safe to keep.
-func (r *Record) open() {
-	if r.split {
-		return
-	}
-	s := r.text
-	if r.raw != nil {
-		s = string(r.raw)
-	}
-	r.raw, r.text, r.split = nil, "", true
-	r.cut(s)
-}
-
-// peek looks for one key without splitting. ok is false when the value is an
-// object or array: those must live in the record.
-func (r *Record) peek(key string) (v any, found, ok bool) {
-	s := r.text
-	if r.raw != nil {
-		s = text(r.raw)
-	}
-	for c := (cutter{s: s}); c.next(); {
-		if !c.is(key) {
-			continue
-		}
-		piece := s[c.colon:c.end]
-		if piece[0] == '{' || piece[0] == '[' {
-			return nil, false, false
-		}
-		if r.raw != nil {
-			piece = strings.Clone(piece)
-		}
-		return decodeText(piece), true, true
-	}
-	return nil, false, true
 }

@@ -92,12 +92,39 @@ func TestCloneAndValuesDetach(t *testing.T) {
 	}
 }
 
+// Edits on the text itself must do what edits on fields do.
+func TestEditsOnText(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		edit func(r *Record)
+		want string
+	}{
+		{`{"a":1}`, func(r *Record) { r.Delete("a") }, `{}`},
+		{`{"a":1,"b":2}`, func(r *Record) { r.Delete("a") }, `{"b":2}`},
+		{`{"a":1,"b":2}`, func(r *Record) { r.Delete("b") }, `{"a":1}`},
+		{`{"a":1,"b":2,"c":3}`, func(r *Record) { r.Delete("b"); r.Set("b", 1.5) }, `{"a":1,"c":3,"b":1.5}`},
+		{`{}`, func(r *Record) { r.Set("k\n", "v\n") }, `{"k\n":"v\n"}`},
+		{`{"a":{"b":[1]},"c":2}`, func(r *Record) { r.Set("a", nil) }, `{"a":null,"c":2}`},
+		{`{"a":{"b":[1]},"c":2}`, func(r *Record) { r.Set("c", NewRecord("x", 1)) }, `{"a":{"b":[1]},"c":{"x":1}}`},
+		{`{"a":1}`, func(r *Record) { r.Set("b", Binary("x")); r.Set("t", Time{5, 6}) }, `{"a":1,"b":"x","t":5}`},
+	} {
+		text := []byte(c.in)
+		r := RawRecord(text)
+		c.edit(r)
+		clear(text)
+		if got := string(r.AppendJSON(nil)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
 func TestRaw(t *testing.T) {
 	text := []byte(`{"a":1,"b":2,"c":[]}`)
 	r := RawRecord(text)
 	for range 2 {
 		r.Get("b")
 	}
+	r.Get("none")
 	if raw, ok := r.Raw(); !ok || &raw[0] != &text[0] {
 		t.Error("looking up a plain field twice split the record")
 	}
@@ -137,6 +164,9 @@ func TestRecordModel(t *testing.T) {
 				}
 			case 1:
 				r = RawRecord(r.AppendJSON(nil))
+				if r.scans = uint8(rnd.IntN(2 * maxScans)); rnd.IntN(2) == 0 {
+					r = r.Clone()
+				}
 			case 2:
 				v, ok := r.Get(k)
 				if ok != had || had && v != values[k] {
@@ -170,6 +200,12 @@ func FuzzRawRecord(f *testing.F) {
 		for _, k := range []string{"a", "", "zz"} {
 			RawRecord(b).Get(k)
 		}
+		edited := RawRecord(b)
+		edited.Delete("a")
+		edited.Set("zz", "x")
+		edited.Set("b", nil)
+		edited.Delete("")
+		edited.AppendJSON(nil)
 		r := RawRecord(b)
 		Text(r)
 		r.Clone().AppendJSON(nil)
