@@ -45,7 +45,7 @@ func (c *Chunk) append(p piece) error {
 	if err := c.reopen(); err != nil {
 		return err
 	}
-	if err := c.grow(length); err != nil {
+	if err := c.grow(length, min(c.size, maxAhead)); err != nil {
 		return err
 	}
 	s := scratches.Get().(*scratch)
@@ -63,6 +63,7 @@ func (c *Chunk) append(p piece) error {
 	c.size = max(c.size, c.end)
 	c.bytes += int64(len(p.body))
 	c.events += int64(p.events)
+	c.packings |= packingOf(p.flags)
 	c.ids = c.ids || p.flags&flagIDs != 0
 	c.lastAppend.Store(int64(c.b.elapsed()))
 	return nil
@@ -91,9 +92,9 @@ func (c *Chunk) undo(n int) {
 
 // grow makes sure that n more bytes, the seal and the notes fit into blocks that
 // are allocated: the disk is found full here, before a byte of the frame is
-// written. It reaches ahead further the longer the file is, so that a chunk with
-// a single event stays small.
-func (c *Chunk) grow(n int64) error {
+// written. When the file has to be extended it is by ahead more, which is the more
+// the longer the file is, so that a chunk with a single event stays small.
+func (c *Chunk) grow(n, ahead int64) error {
 	if !c.b.durable() {
 		return nil
 	}
@@ -101,28 +102,29 @@ func (c *Chunk) grow(n int64) error {
 	if want <= c.size {
 		return nil
 	}
-	ahead := min(c.size, maxAhead)
-	target := (want + ahead + block - 1) / block * block
 	err := errors.ErrUnsupported
+	target := roundUp(want)
 	if n >= bigFrame {
-		target = (want + block - 1) / block * block
 		err = c.file.Allocate(c.size, target-c.size)
+	} else if ahead > 0 {
+		target = roundUp(want + ahead)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = c.writeZeros(c.size, target)
 	}
-	if err != nil && ahead > 0 && IsNoSpace(err) {
-		// Without reaching ahead it may still fit.
-		target = (want + block - 1) / block * block
+	if IsNoSpace(err) && target > roundUp(want) {
+		target = roundUp(want) // without reaching ahead it may still fit
 		err = c.writeZeros(c.size, target)
 	}
 	if err != nil {
-		_ = c.file.Truncate(c.size) // gives a full disk its blocks back; the size does no harm
+		_ = c.file.Truncate(c.size) // gives a full disk its blocks back; a longer file does no harm
 		return writeError(err)
 	}
 	c.size = target
 	return nil
 }
+
+func roundUp(n int64) int64 { return (n + block - 1) / block * block }
 
 func (c *Chunk) writeZeros(from, to int64) error {
 	for from < to {
@@ -159,7 +161,7 @@ func (c *Chunk) create() error {
 	c.file = f
 	h := header{version: formatVersion, id: c.id, created: c.created.UnixNano(), meta: c.meta, fingerprint: c.fingerprint}
 	head := appendFrame(nil, frame{kind: kindHead}, c.salt, h.encode())
-	if err = c.grow(int64(len(head))); err == nil {
+	if err = c.grow(int64(len(head)), 0); err == nil {
 		_, err = f.WriteAt(head, 0)
 	}
 	if err != nil {

@@ -137,7 +137,7 @@ func (k *backup) write(name string, r io.Reader) (n int64, err error) {
 // After an error the chunk is still the caller's, who takes it back: a backup
 // that is full pushes back on the intake, it loses nothing.
 func (b *Buffer) Backup(c *Chunk, reason string) (place string, err error) {
-	if !b.cfg.DisableChunkBackup {
+	if !b.config().DisableChunkBackup {
 		if place, err = b.backupChunk(c, reason); err != nil {
 			return "", fmt.Errorf("back up chunk %s: %w", c.id, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
@@ -42,7 +43,8 @@ type Options struct {
 // Buffer keeps chunks between the events that come in and the output that writes
 // them. All methods may be called by any goroutine.
 type Buffer struct {
-	cfg               Config
+	cfg               atomic.Pointer[Config]
+	onDisk            bool
 	log               *slog.Logger
 	fs                FS
 	now               func() time.Time
@@ -74,7 +76,8 @@ type Buffer struct {
 	schedule    schedule   // of all that is staged, also what takes no data
 	queue       *list.List // of *Chunk; the front leaves first
 	live        map[event.ChunkID]*Chunk
-	purged      []*Chunk // delivered, but the file could not be removed
+	mine        map[event.ChunkID]bool // made before the folder was ours alone; then nil
+	purged      []*Chunk               // delivered, but the file could not be removed
 	toSeal      []*Chunk
 	sealers     int
 	sealing     map[*Chunk]bool // closed to data and not yet in the queue
@@ -104,18 +107,22 @@ func keyOf(m *event.Meta) stageKey {
 }
 
 // durable reports whether what is written is meant to survive.
-func (b *Buffer) durable() bool { return b.cfg.OnDisk() }
+func (b *Buffer) durable() bool { return b.onDisk }
+
+// config is the configuration of now; see Reconfigure.
+func (b *Buffer) config() *Config { return b.cfg.Load() }
 
 // Open opens a buffer and takes up what an earlier process, or Fluentd, left in
 // its folder. cfg has passed Check. It returns when everything that may still
 // take time has been read: staged chunks are scanned, queued ones only opened.
 func Open(cfg Config, o Options) (*Buffer, error) {
 	b := newBuffer(cfg, o)
-	if err := b.openFolder(cfg.Path); err != nil {
+	if err := b.openFolder(cfg.Path, o.floor(cfg)); err != nil {
 		return nil, fmt.Errorf("open buffer %s: %w", cfg.Path, err)
 	}
 	b.commit = newCommitter(b)
 	if b.lock == nil {
+		b.mine = map[event.ChunkID]bool{}
 		b.work.Go(b.awaitFolder)
 		return b, nil
 	}
@@ -128,11 +135,12 @@ func Open(cfg Config, o Options) (*Buffer, error) {
 
 func newBuffer(cfg Config, o Options) *Buffer {
 	b := &Buffer{
-		cfg: cfg, log: o.Log, fs: o.FS, now: o.Now, elapsed: o.Elapsed, fingerprint: o.Fingerprint,
+		onDisk: cfg.OnDisk(), log: o.Log, fs: o.FS, now: o.Now, elapsed: o.Elapsed, fingerprint: o.Fingerprint,
 		backupDir: o.BackupDir, handover: o.Handover, adopted: make(chan struct{}),
 		opened: newOpened(cfg.MaxOpen), ready: make(chan struct{}, 1), closing: make(chan struct{}),
 		stage: map[stageKey]*Chunk{}, sealing: map[*Chunk]bool{}, queue: list.New(), live: map[event.ChunkID]*Chunk{},
 	}
+	b.cfg.Store(&cfg)
 	b.queuedOne = sync.NewCond(&b.mu)
 	b.schedule.byAge = list.New()
 	b.room.limit = cfg.TotalLimitSize
@@ -160,7 +168,6 @@ func newBuffer(cfg Config, o Options) *Buffer {
 	b.index = newIndex(b)
 	b.filePerm, _ = parsePermission(cfg.FilePermission, 0o600)
 	b.dirPerm, _ = parsePermission(cfg.DirPermission, 0o700)
-	b.volume = &volume{elapsed: b.elapsed, floor: o.floor(cfg)}
 	return b
 }
 
@@ -174,9 +181,9 @@ func (o Options) floor(cfg Config) int64 {
 }
 
 // openFolder makes and locks the folder.
-func (b *Buffer) openFolder(path string) error {
+func (b *Buffer) openFolder(path string, floor int64) error {
 	if !b.durable() {
-		b.dir, b.prefix, b.volume = "/", "buffer.", nil
+		b.dir, b.prefix = "/", "buffer."
 		return b.takeLock()
 	}
 	var err error
@@ -187,7 +194,7 @@ func (b *Buffer) openFolder(path string) error {
 	if err := makeDirs(b.fs, b.dir, b.dirPerm); err != nil {
 		return err
 	}
-	b.openVolume()
+	b.openVolume(floor)
 	return b.takeLock()
 }
 
@@ -204,20 +211,12 @@ func (b *Buffer) takeLock() error {
 }
 
 // openVolume settles min_free and warns about limits that the volume cannot keep.
-func (b *Buffer) openVolume() {
-	v := b.volume
-	v.measure = func() (int64, int64, error) { return b.fs.Free(b.dir) }
-	_, total, err := v.measure()
-	if err != nil {
-		v.floor = max(v.floor, 0)
-		return
-	}
-	if v.floor < 0 {
-		v.floor = minFree(total, b.cfg.ChunkLimitSize, int(-v.floor))
-	}
-	if b.cfg.TotalLimitSize > total-v.floor {
+func (b *Buffer) openVolume(floor int64) {
+	b.volume = &volume{elapsed: b.elapsed, measure: func() (int64, int64, error) { return b.fs.Free(b.dir) }}
+	total := b.volume.setFloor(floor, b.config().ChunkLimitSize)
+	if floor, limit := b.volume.floor, b.config().TotalLimitSize; total > 0 && limit > total-floor {
 		b.log.Warn("total_limit_size is more than the volume holds: min_free will stop intake first",
-			"total_limit_size", b.cfg.TotalLimitSize, "volume", total, "min_free", v.floor, "path", b.dir)
+			"total_limit_size", limit, "volume", total, "min_free", floor, "path", b.dir)
 	}
 }
 
@@ -282,7 +281,7 @@ func (b *Buffer) Close(ctx context.Context) error {
 	}
 	b.commit.close()
 	b.closeFiles()
-	err = errors.Join(err, b.index.close())
+	b.index.close()
 	if b.lock != nil {
 		err = errors.Join(err, b.lock.Close())
 		b.lock = nil

@@ -53,6 +53,7 @@ type Chunk struct {
 	dataEnd    int64 // behind the last data frame
 	bytes      int64 // of events, as stored
 	events     int64
+	packings   byte // how its frames are packed
 	ids        bool // some frame carries ids
 	idsKept    bool // the ids are in a seen file as well
 	sealed     bool
@@ -117,7 +118,7 @@ func (c *Chunk) Attempts() int { return int(c.attempts.Load()) }
 
 // Path is the chunk's file; "" in a memory buffer.
 func (c *Chunk) Path() string {
-	if !c.b.cfg.OnDisk() {
+	if !c.b.durable() {
 		return ""
 	}
 	c.mu.Lock()
@@ -136,11 +137,36 @@ func (c *Chunk) Conditional(yes bool) { c.conditional.Store(yes) }
 // caller, before the chunk is given back.
 func (c *Chunk) Open() (io.ReadCloser, error) { return c.open(false) }
 
-// OpenStored streams the events as they are stored: with compress gzip that is a
-// row of gzip members, with zstd a row of zstd frames.
+// OpenStored streams the events as they are stored, when they all are packed the
+// same way: a row of gzip members ("gzip") or of zstd frames ("zstd"). Else it
+// streams them unpacked ("text").
 func (c *Chunk) OpenStored() (r io.ReadCloser, compress string, err error) {
+	c.mu.Lock()
+	compress = map[byte]string{packedGzip: "gzip", packedZstd: "zstd"}[c.packings]
+	c.mu.Unlock()
+	if compress == "" {
+		r, err = c.open(false)
+		return r, "text", err
+	}
 	r, err = c.open(true)
-	return r, c.b.cfg.Compress, err
+	return r, compress, err
+}
+
+// The ways in which a chunk's frames are packed, as bits.
+const (
+	packedNot byte = 1 << iota
+	packedGzip
+	packedZstd
+)
+
+func packingOf(flags byte) byte {
+	switch {
+	case flags&flagGzip != 0:
+		return packedGzip
+	case flags&flagZstd != 0:
+		return packedZstd
+	}
+	return packedNot
 }
 
 func (c *Chunk) open(packed bool) (io.ReadCloser, error) {
@@ -155,7 +181,17 @@ func (c *Chunk) open(packed bool) (io.ReadCloser, error) {
 	if _, err := f.ReadAt(head[:], 0); err != nil {
 		return nil, fmt.Errorf("open chunk %s: %w", c.id, errors.Join(err, f.Close()))
 	}
-	return newBodies(f, firstData(head), end, salt, packed), nil
+	r := newBodies(f, firstData(head), end, salt, packed)
+	r.onDamage = c.suspect
+	return r, nil
+}
+
+// suspect makes the next Dequeue read the whole file: the good part is separated
+// from the bad, so that a damaged chunk is not tried for ever.
+func (c *Chunk) suspect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unverified = c.unverified || c.b.durable()
 }
 
 // firstData is where the frame behind the head begins.

@@ -93,7 +93,7 @@ func (k *committer) mine(g *group) bool {
 	if k.open != g || k.running {
 		return false
 	}
-	if k.b.cfg.CommitDelay > 0 {
+	if k.b.config().CommitDelay > 0 {
 		k.running = true
 		k.kick <- struct{}{}
 		return false
@@ -147,7 +147,7 @@ func (k *committer) background() {
 
 // take is the group to commit next, or nil when there is nothing to do.
 func (k *committer) take() *group {
-	if d := k.b.cfg.CommitDelay; d > 0 {
+	if d := k.b.config().CommitDelay; d > 0 {
 		select {
 		case <-time.After(d):
 		case <-k.quit:
@@ -176,6 +176,9 @@ func (k *committer) round(g *group) {
 	}
 	for _, c := range failed {
 		k.b.closeFailed(c)
+	}
+	if len(failed) == 0 && len(g.chunks) > 0 {
+		k.b.health.ok()
 	}
 	k.b.index.settle(g.claims)
 	k.syncRemoved()

@@ -2,37 +2,356 @@ package buffer
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
 )
 
-type index struct{ b *Buffer }
-type claim struct{}
+// index remembers which events the buffer has, so that a request which is sent
+// again is answered and not stored again. docs/guarantees.md tells what for.
+//
+// An id is pending from Reserve until the commit that covers its event: a repeat
+// waits for that commit and shares its result. Only what is durable is seen. If
+// an append fails its ids are forgotten, else the retry of a failed append would
+// be answered 200 and stored nowhere.
+type index struct {
+	b *Buffer
+
+	mu      sync.Mutex
+	pending map[pendingKey]*claim
+	others  *window // ids that came without a source
+	fields  *window // ids of fields, to count conflicts; nil without dedup_key
+	sources map[uint64]*sourceIDs
+	files   seenFiles
+	warned  time.Duration // when the short window was last warned about
+}
+
+type pendingKey struct {
+	source uint64
+	id     event.ID
+}
+
+func newIndex(b *Buffer) *index {
+	x := &index{
+		b: b, pending: map[pendingKey]*claim{}, sources: map[uint64]*sourceIDs{},
+		others: newWindow(b.config().DedupMaxKeys, b.config().DedupWindow),
+	}
+	if _, keyed := b.config().DedupField(); keyed {
+		x.fields = newWindow(b.config().DedupMaxKeys, b.config().DedupWindow)
+	}
+	x.files.b = b
+	return x
+}
+
+// claim is one batch's hold on the ids of its new events. A nil claim is a batch
+// without ids.
+type claim struct {
+	x      *index
+	origin origin
+	groups []kept
+	saved  int64    // bytes of events that need not be written
+	waits  []*claim // of other batches that are writing some of our events
+
+	// Guarded by index.mu.
+	done   bool // written or given up
+	err    error
+	ticket Ticket
+	ended  chan struct{} // closed when done; nil until somebody waits
+}
+
+// kept is what of a group is new.
+type kept struct {
+	body []byte
+	ends []int
+	ids  []event.ID // of each event; zero for one without
+}
+
+// claimPart is the ids that went into one frame.
 type claimPart struct {
 	claim *claim
 	ids   []event.ID
 	part  part
 }
-type kept struct {
-	body []byte
-	ends []int
-	ids  []event.ID
+
+// claim looks up the ids of a batch and makes those that are new pending.
+func (x *index) claim(batch *Batch) (*claim, error) {
+	if !x.b.config().WantIDs(batch.Source) {
+		return nil, nil
+	}
+	n := 0
+	for i := range batch.Groups {
+		n += len(batch.Groups[i].IDs)
+	}
+	from, err := x.admit(batch.Source)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := &claim{x: x, origin: from, groups: make([]kept, len(batch.Groups))}
+	ids := make([]event.ID, 0, n)
+	for i := range batch.Groups {
+		g := &batch.Groups[i]
+		if len(g.IDs) == 0 {
+			c.groups[i] = kept{body: g.Body, ends: g.Ends}
+			continue
+		}
+		ids = x.claimGroup(c, i, g, ids)
+	}
+	return c, nil
 }
 
-func newIndex(b *Buffer) *index                        { return &index{b} }
-func (x *index) claim(batch *Batch) (*claim, error)    { return nil, nil }
-func (x *index) release(c *claim, err error)           {}
-func (x *index) written(c *claim, t Ticket, err error) {}
-func (x *index) settle([]*claimPart)                   {}
-func (x *index) load() error                           { return nil }
-func (x *index) remember([]origin, []event.ID)         {}
-func (x *index) size() (int, time.Duration)            { return 0, 0 }
-func (x *index) close() error                          { return nil }
-func (c *claim) skipped() int64                        { return 0 }
-func (c *claim) from() origin                          { return origin{} }
-func (c *claim) group(int) *kept                       { return nil }
-func (c *claim) others() []*claim                      { return nil }
-func (c *claim) wait(context.Context) error            { return nil }
-func (b *Buffer) keepIDs(*Chunk) error                 { return nil }
-func (b *Buffer) keepIDsOf(*Chunk) error               { return nil }
+// claimGroup decides for each event of a group whether it is new. x.mu is held.
+func (x *index) claimGroup(c *claim, at int, g *Group, ids []event.ID) []event.ID {
+	k := &c.groups[at]
+	begin, from := len(ids), 0
+	whole := true // so far nothing was left out
+	for i, end := range g.Ends {
+		id := x.idOf(&g.IDs[i])
+		if x.isNew(c, id, &g.IDs[i]) {
+			ids = append(ids, id)
+			if !whole {
+				k.body = append(k.body, g.Body[from:end]...)
+				k.ends = append(k.ends, len(k.body))
+			}
+		} else {
+			if whole {
+				whole = false
+				k.body = append([]byte(nil), g.Body[:from]...)
+				k.ends = append([]int(nil), g.Ends[:i]...)
+			}
+			c.saved += int64(end - from)
+			x.b.meters.duplicates.Inc()
+		}
+		from = end
+	}
+	if whole {
+		k.body, k.ends = g.Body, g.Ends
+	}
+	k.ids = ids[begin:len(ids):len(ids)]
+	return ids
+}
+
+// idOf is what an event is remembered by: its content, which says more than the
+// field that names it. Zero when it has no id.
+func (x *index) idOf(e *EventID) event.ID {
+	if e.ID == (event.ID{}) || e.Content == (event.ID{}) {
+		return e.ID
+	}
+	return e.Content
+}
+
+// isNew looks an event up, and makes it pending when it is new.
+func (x *index) isNew(c *claim, id event.ID, e *EventID) bool {
+	if id == (event.ID{}) {
+		x.b.meters.unnamed.Inc()
+		return true
+	}
+	if x.seen(c.origin, id) {
+		return false
+	}
+	key := pendingKey{c.origin.source, id}
+	if other := x.pending[key]; other != nil {
+		// The same event twice in one batch needs no wait.
+		if other != c && (len(c.waits) == 0 || c.waits[len(c.waits)-1] != other) {
+			c.waits = append(c.waits, other)
+		}
+		return false
+	}
+	x.pending[key] = c
+	if x.fields != nil && e.ID != e.Content {
+		if x.fields.has(e.ID) {
+			x.b.meters.conflicts.Inc()
+		}
+		x.fields.add(e.ID, x.b.elapsed())
+	}
+	return true
+}
+
+// seen reports whether an event is durable in the buffer, or was delivered.
+func (x *index) seen(from origin, id event.ID) bool {
+	if from.source == 0 {
+		return x.others.has(id)
+	}
+	return x.sources[from.source].has(id)
+}
+
+// release gives a claim up before anything was written; cause, which may be nil,
+// is what those get who wait for it.
+func (x *index) release(c *claim, cause error) {
+	if c == nil {
+		return
+	}
+	if cause == nil {
+		cause = fmt.Errorf("%w: the request that held the same events was given up", ErrFull)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.drop(c, nil)
+	c.end(Ticket{}, cause)
+}
+
+// written ends the writing of a claim: parts is what was written of it. err is
+// not nil when that is not all.
+func (x *index) written(c *claim, parts []*claimPart, t Ticket, err error) {
+	if c == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err != nil {
+		x.drop(c, parts)
+	}
+	t.waits = nil // whoever waits for us waits for our events only
+	c.end(t, err)
+}
+
+// drop forgets the pending ids of a claim, but for those in parts, which the
+// commit settles. x.mu is held.
+func (x *index) drop(c *claim, parts []*claimPart) {
+	kept := map[event.ID]bool{}
+	for _, p := range parts {
+		for _, id := range p.ids {
+			kept[id] = true
+		}
+	}
+	for _, g := range c.groups {
+		for _, id := range g.ids {
+			if key := (pendingKey{c.origin.source, id}); !kept[id] && x.pending[key] == c {
+				delete(x.pending, key)
+			}
+		}
+	}
+}
+
+// end tells those who wait. x.mu is held.
+func (c *claim) end(t Ticket, err error) {
+	c.done, c.ticket, c.err = true, t, err
+	if c.ended != nil {
+		close(c.ended)
+	}
+}
+
+// settle turns the ids of a commit from pending to seen, or forgets them when
+// their events were not made durable.
+func (x *index) settle(parts []*claimPart) {
+	for _, p := range parts {
+		durable := p.part.chunk.durable(p.part.end)
+		x.mu.Lock()
+		for _, id := range p.ids {
+			if id == (event.ID{}) {
+				continue
+			}
+			if durable {
+				x.add(p.claim.origin, id)
+			}
+			if key := (pendingKey{p.claim.origin.source, id}); x.pending[key] == p.claim {
+				delete(x.pending, key)
+			}
+		}
+		x.mu.Unlock()
+	}
+	x.warnShort()
+}
+
+// add remembers an event that is durable. x.mu is held.
+func (x *index) add(from origin, id event.ID) {
+	if from.source == 0 {
+		x.others.add(id, x.b.elapsed())
+		return
+	}
+	x.source(from.source).add(from.generation, id, x.b)
+}
+
+// remember adds what was found in a chunk of an earlier process.
+func (x *index) remember(origins []origin, ids []event.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i, id := range ids {
+		if id != (event.ID{}) {
+			x.add(origins[i], id)
+		}
+	}
+}
+
+// shortWindowEvery is how often a window that memory does not cover is warned of.
+const shortWindowEvery = time.Hour
+
+func (x *index) warnShort() {
+	x.mu.Lock()
+	covers, short := x.others.covers(x.b.elapsed())
+	due := short && (x.warned == 0 || x.b.elapsed()-x.warned > shortWindowEvery)
+	if due {
+		x.warned = x.b.elapsed()
+	}
+	x.mu.Unlock()
+	if due {
+		x.b.log.Warn("dedup_max_keys covers less time than dedup_window", "covers", covers, "dedup_window", x.b.config().DedupWindow)
+	}
+}
+
+// size is how many ids are remembered, and how far back those without a source
+// reach.
+func (x *index) size() (keys int, window time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	keys = x.others.len()
+	for _, s := range x.sources {
+		keys += len(s.ids)
+	}
+	window, _ = x.others.covers(x.b.elapsed())
+	return keys, window
+}
+
+// skipped is the bytes of a batch that the buffer has already.
+func (c *claim) skipped() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.saved
+}
+
+func (c *claim) from() origin {
+	if c == nil {
+		return origin{}
+	}
+	return c.origin
+}
+
+func (c *claim) group(i int) *kept {
+	if c == nil {
+		return nil
+	}
+	return &c.groups[i]
+}
+
+func (c *claim) others() []*claim {
+	if c == nil {
+		return nil
+	}
+	return c.waits
+}
+
+// wait returns the result of the batch that holds the claim.
+func (c *claim) wait(ctx context.Context) error {
+	c.x.mu.Lock()
+	if !c.done && c.ended == nil {
+		c.ended = make(chan struct{})
+	}
+	done, ended := c.done, c.ended
+	c.x.mu.Unlock()
+	if !done {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the same events of another request: %w", ctx.Err())
+		}
+	}
+	// What end wrote before it closed the channel is visible now.
+	if c.err != nil {
+		return c.err
+	}
+	return c.ticket.Wait(ctx)
+}

@@ -49,11 +49,11 @@ func (h *dueHeap) Pop() any {
 // chunk of the present would: an event dated 2100, or a clock that was set back,
 // must not stay for ever, and for that only the monotonic clock can be believed.
 func (b *Buffer) dueIn(c *Chunk, now time.Time, elapsed time.Duration) (d time.Duration, ok bool) {
-	if !c.meta.HasTimekey || b.cfg.Timekey <= 0 {
+	if !c.meta.HasTimekey || b.config().Timekey <= 0 {
 		return 0, false
 	}
-	longest := c.born + b.cfg.Timekey + b.cfg.TimekeyWait - elapsed
-	end := time.Unix(c.meta.Timekey, 0).Add(b.cfg.Timekey + b.cfg.TimekeyWait)
+	longest := c.born + b.config().Timekey + b.config().TimekeyWait - elapsed
+	end := time.Unix(c.meta.Timekey, 0).Add(b.config().Timekey + b.config().TimekeyWait)
 	d = end.Sub(now.Round(0))
 	if d <= 0 && !c.resumed && !c.created.Before(end) {
 		d = time.Duration(c.lastAppend.Load()) + lateWait - elapsed
@@ -181,7 +181,7 @@ func (b *Buffer) EnqueueAll() {
 
 // queueFull says that time alone queues no more. b.mu is held.
 func (b *Buffer) queueFull() bool {
-	return b.cfg.QueuedChunksLimit > 0 && b.queue.Len() >= b.cfg.QueuedChunksLimit
+	return b.config().QueuedChunksLimit > 0 && b.queue.Len() >= b.config().QueuedChunksLimit
 }
 
 func (b *Buffer) enqueueAll(chunks []*Chunk) {

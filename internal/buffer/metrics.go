@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,14 +59,23 @@ func (m *meters) lost(events int, reason string) {
 
 // health remembers what the disk last said, for /readyz.
 type health struct {
+	ill atomic.Bool
 	mu  sync.Mutex
 	err error
+}
+
+// ok is called after each commit that worked.
+func (h *health) ok() {
+	if h.ill.Load() {
+		h.fail(nil)
+	}
 }
 
 func (h *health) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err = err
+	h.ill.Store(err != nil)
 }
 
 func (h *health) get() error {

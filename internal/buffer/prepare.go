@@ -111,16 +111,19 @@ func (b *Buffer) saveGood(c *Chunk, v survey, size int64) (ready bool, err error
 	if err == nil {
 		err = b.quarantine(c.path, cause)
 	}
-	to := b.chunkPath(queued, c.id)
-	if err == nil {
-		err = errors.Join(b.fs.Rename(temp, to), b.fs.SyncDir(b.dir))
-	}
 	if err != nil {
 		return false, fmt.Errorf("save the good part of %s: %w", filepath.Base(c.path), err)
 	}
 	b.log.Error("a chunk is damaged: what stands before the damage is delivered, the file is in the backup folder",
 		"chunk_id", c.id.String(), "events", v.totals.events, "offset", v.dataEnd, "error", cause)
-	c.path, c.end, c.size, c.sealed, c.unverified = to, end, size, true, false
+	c.path, c.end, c.size, c.sealed, c.unverified = temp, end, size, true, false
 	c.synced.Store(end)
-	return true, nil
+	// From here on the copy is the chunk, whatever its name; the next start would
+	// take it by either.
+	to := b.chunkPath(queued, c.id)
+	if err := b.fs.Rename(temp, to); err != nil {
+		return true, err
+	}
+	c.path = to
+	return true, b.fs.SyncDir(b.dir)
 }

@@ -29,6 +29,8 @@ type bodies struct {
 	gz     *gzip.Reader
 	zs     *zstd.Decoder
 	packed bool // hand out what is stored, do not unpack
+
+	onDamage func()
 }
 
 func newBodies(f File, from, end int64, salt uint32, packed bool) *bodies {
@@ -123,6 +125,9 @@ func (b *bodies) finish() error {
 }
 
 func (b *bodies) damaged(err error) error {
+	if b.onDamage != nil {
+		b.onDamage()
+	}
 	return fmt.Errorf("%w before offset %d: %w", ErrCorrupt, b.off, err)
 }
 

@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -52,7 +53,7 @@ func (b *Buffer) isClosed() bool {
 
 // checkSizes refuses a batch that holds an event which no chunk can.
 func (b *Buffer) checkSizes(batch *Batch) error {
-	limit := min(b.cfg.ChunkLimitSize, maxFrame/2)
+	limit := min(b.config().ChunkLimitSize, maxFrame/2)
 	for i := range batch.Groups {
 		g, from := &batch.Groups[i], 0
 		for j, end := range g.Ends {
@@ -107,11 +108,14 @@ func (r *Reservation) Write() (Ticket, error) {
 	if w.first.chunk != nil {
 		t.group = b.commit.join(w.first, w.more, w.claims)
 	}
-	b.index.written(r.claim, t, err)
+	b.index.written(r.claim, w.claims, t, err)
 	for _, c := range w.full {
 		b.sealLater(c)
 	}
 	if err != nil {
+		if !errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) {
+			b.health.fail(err)
+		}
 		return Ticket{}, fmt.Errorf("append to the buffer: %w", err)
 	}
 	return t, nil
@@ -131,7 +135,7 @@ type writer struct {
 
 // group writes one group, into as many chunks as it takes.
 func (w *writer) group(i int, g *Group) error {
-	rest := newRemainder(g, w.claim.group(i), w.b.cfg.Compress)
+	rest := newRemainder(g, w.claim.group(i), w.b.config().Compress)
 	for rest.events() > 0 {
 		c, err := w.b.staged(&g.Meta)
 		if err != nil {
@@ -191,16 +195,16 @@ func (w *writer) write(c *Chunk, rest *remainder, n int) error {
 // of a chunk always fits: its size has been checked.
 func (b *Buffer) fits(c *Chunk, rest *remainder) int {
 	n := min(rest.events(), maxFrame/2/len(event.ID{})-originSize)
-	if limit := b.cfg.ChunkLimitRecords; limit > 0 {
+	if limit := b.config().ChunkLimitRecords; limit > 0 {
 		n = min(n, max(limit-int(c.events), 0))
 	}
-	return rest.within(n, min(b.cfg.ChunkLimitSize-c.bytes, maxFrame/2))
+	return rest.within(n, min(b.config().ChunkLimitSize-c.bytes, maxFrame/2))
 }
 
 func (b *Buffer) isFull(c *Chunk) bool {
-	full := b.cfg.ChunkFullThreshold
-	return float64(c.bytes) >= full*float64(b.cfg.ChunkLimitSize) ||
-		b.cfg.ChunkLimitRecords > 0 && float64(c.events) >= full*float64(b.cfg.ChunkLimitRecords)
+	full := b.config().ChunkFullThreshold
+	return float64(c.bytes) >= full*float64(b.config().ChunkLimitSize) ||
+		b.config().ChunkLimitRecords > 0 && float64(c.events) >= full*float64(b.config().ChunkLimitRecords)
 }
 
 // staged is the chunk that takes events of meta; it is made when there is none.
@@ -243,6 +247,11 @@ func (b *Buffer) newChunk(key stageKey, meta *event.Meta) (*Chunk, error) {
 	c.key.tag = c.meta.Tag // the caller's may be overwritten
 	c.path = b.chunkPath(staged, c.id)
 	b.opened.evict()
+	b.mu.Lock()
+	if b.mine != nil {
+		b.mine[c.id] = true // before the file is there, or its name is taken for another process's
+	}
+	b.mu.Unlock()
 	if err := c.create(); err != nil {
 		return nil, err
 	}

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,13 +43,7 @@ func (b *Buffer) resume() error {
 		return nil
 	}
 	b.room.add(b.backup.measure())
-	b.mu.Lock()
-	own := make(map[event.ChunkID]bool, len(b.live)) // made while another process held the folder
-	for id := range b.live {
-		own[id] = true
-	}
-	b.mu.Unlock()
-	files, err := b.find(own)
+	files, err := b.find()
 	if err != nil {
 		return err
 	}
@@ -68,12 +62,16 @@ func (b *Buffer) resume() error {
 }
 
 // find sorts the names in the folder.
-func (b *Buffer) find(own map[event.ChunkID]bool) (found, error) {
+func (b *Buffer) find() (found, error) {
 	var f found
 	entries, err := b.fs.ReadDir(b.dir)
 	if err != nil {
 		return f, fmt.Errorf("list the buffer folder: %w", err)
 	}
+	b.mu.Lock()
+	own := b.mine
+	b.mine = nil // what is made from now on is not in the list
+	b.mu.Unlock()
 	for _, e := range entries {
 		state, id, ok := parseName(e.Name, b.prefix, chunkSuffix)
 		_, temp, isTemp := parseName(e.Name, b.prefix, tempSuffix)
@@ -324,7 +322,7 @@ func (b *Buffer) scanStaged(id event.ChunkID, s *scanner) (*Chunk, error) {
 func (c *Chunk) fill(v survey, size int64) {
 	c.events, c.bytes = v.totals.events, v.totals.bytes
 	c.dataEnd, c.end, c.size = v.dataEnd, v.dataEnd, size
-	c.ids, c.sealed, c.note = v.hasIDs, v.sealed, v.note
+	c.ids, c.packings, c.sealed, c.note = v.hasIDs, v.packing, v.sealed, v.note
 	if v.sealed {
 		c.end = v.end
 	}
@@ -334,7 +332,7 @@ func (c *Chunk) fill(v survey, size int64) {
 // blank reports whether the file holds nothing but zeros.
 func (s *scanner) blank() bool {
 	s.off = 0
-	return errors.As(s.tail(), new(*tornError)) == false && s.size >= 0 && s.tail() != nil && !isDiskError(s.tail())
+	return errors.Is(s.tail(), io.EOF)
 }
 
 func isDiskError(err error) bool { return errors.As(err, new(*fs.PathError)) }
@@ -377,7 +375,7 @@ func (b *Buffer) takeUp(chunks []*Chunk) {
 // right away: nothing will be added to it, and no slice of time ends for it; or
 // it was written under another configuration.
 func (b *Buffer) leavesAtOnce(c *Chunk) bool {
-	return !c.meta.HasTimekey || b.cfg.Timekey <= 0 || c.fingerprint != b.fingerprint
+	return !c.meta.HasTimekey || b.config().Timekey <= 0 || c.fingerprint != b.fingerprint
 }
 
 // sortChunks orders by age: an id begins with the time at which it was made.
@@ -418,7 +416,3 @@ func (b *Buffer) awaitFolder() {
 // Adopted is closed when the chunks in the folder have been taken up: at once,
 // but for a hand-over.
 func (b *Buffer) Adopted() <-chan struct{} { return b.adopted }
-
-func hasSuffixAny(name string, suffixes ...string) bool {
-	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) })
-}

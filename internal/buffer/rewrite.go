@@ -15,9 +15,6 @@ func (c *Chunk) rewrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	good := min(c.synced.Load(), c.dataEnd)
-	if good == c.dataEnd && c.sealed {
-		good = c.dataEnd
-	}
 	c.closeFile()
 	src, err := c.b.fs.Open(c.path, os.O_RDWR, 0)
 	if err != nil {

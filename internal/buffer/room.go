@@ -33,7 +33,7 @@ func (r *room) add(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used += n
-	if n < 0 && r.freed != nil {
+	if n <= 0 && r.freed != nil {
 		close(r.freed)
 		r.freed = nil
 	}
@@ -46,6 +46,13 @@ func (r *room) wait() <-chan struct{} {
 		r.freed = make(chan struct{})
 	}
 	return r.freed
+}
+
+func (r *room) setLimit(n int64) {
+	r.mu.Lock()
+	r.limit = n
+	r.mu.Unlock()
+	r.add(0) // whoever is blocked looks again
 }
 
 func (r *room) get() (used, limit int64) {
@@ -75,7 +82,7 @@ func (b *Buffer) makeRoom(ctx context.Context, n int64) error {
 	if _, limit := b.room.get(); n > limit {
 		return err // waiting or dropping cannot help
 	}
-	switch b.cfg.OverflowAction {
+	switch b.config().OverflowAction {
 	case "block":
 		return b.blockForRoom(ctx, n)
 	case "drop_oldest_chunk":
@@ -142,6 +149,25 @@ type volume struct {
 func minFree(total, chunkLimit int64, threads int) int64 {
 	n := max(total/20, 2*chunkLimit*int64(max(threads, 1)))
 	return min(n, 1<<30, total/4)
+}
+
+// setFloor settles min_free: as it is, or, below zero, for that many flush threads
+// by the size of the volume.
+func (v *volume) setFloor(floor, chunkLimit int64) (total int64) {
+	if v == nil {
+		return 0
+	}
+	_, total, err := v.measure()
+	if floor < 0 {
+		floor = minFree(total, chunkLimit, int(-floor))
+	}
+	if err != nil {
+		floor, total = max(floor, 0), 0
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.floor, v.until = floor, 0
+	return total
 }
 
 // spend reports whether n more bytes leave enough free.

@@ -191,6 +191,7 @@ type survey struct {
 	end     int64 // behind the last good frame: where a note goes
 	note    map[string]string
 	hasIDs  bool
+	packing byte       // as bits
 	torn    *tornError // nil: the file ends as it should
 }
 
@@ -248,6 +249,7 @@ func (v *survey) take(s *scanner, f frame, onData func(frame) error) error {
 		v.totals.events += int64(f.count)
 		v.totals.bytes += int64(f.length) - f.prefixLen()
 		v.hasIDs = v.hasIDs || f.flags&flagIDs != 0
+		v.packing |= packingOf(f.flags)
 		v.dataEnd = f.end()
 		if onData != nil {
 			return onData(f)

@@ -41,6 +41,9 @@ func (b *Buffer) retire(c *Chunk) {
 // seal writes the seal and syncs it with whatever data is not durable yet. c.io
 // is held, the chunk takes no data.
 func (c *Chunk) seal() error {
+	if err := c.makeNamed(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	if c.failed != nil || c.sealed {
 		defer c.mu.Unlock()
@@ -48,7 +51,7 @@ func (c *Chunk) seal() error {
 	}
 	err := c.reopen()
 	if err == nil && c.size < c.end+tailRoom {
-		err = c.grow(0)
+		err = c.grow(0, 0)
 	}
 	if err == nil {
 		err = c.writeSeal()
@@ -67,6 +70,21 @@ func (c *Chunk) seal() error {
 	c.end += sealSize
 	c.sealed = true
 	c.synced.Store(c.end)
+	return nil
+}
+
+// makeNamed makes the file's name durable when no commit has done so yet: the
+// chunk is about to be delivered, and then it must not turn out that nothing of
+// it counts.
+func (c *Chunk) makeNamed() error {
+	if c.named.Load() || c.cause() != nil {
+		return nil
+	}
+	if err := c.b.fs.SyncDir(c.b.dir); err != nil {
+		c.poison(err)
+		return err
+	}
+	c.named.Store(true)
 	return nil
 }
 
@@ -171,7 +189,7 @@ func (c *Chunk) makeNoteRoom(end int64) error {
 	if !c.b.durable() || end <= c.size {
 		return nil
 	}
-	target := (end + block - 1) / block * block
+	target := roundUp(end)
 	if err := c.writeZeros(c.size, target); err != nil {
 		_ = c.file.Truncate(c.size)
 		return writeError(err)
