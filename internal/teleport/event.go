@@ -36,3 +36,10 @@ func (e Event) AppendJSON(dst []byte) []byte { return AppendJSON(dst, e.Struct) 
 
 // Text is a field of the body that is a string, or "".
 func (e Event) Text(key string) string { return e.Struct.GetFields()[key].GetStringValue() }
+
+// Bool is a field of the body that is a boolean; given is false when there is no
+// such field.
+func (e Event) Bool(key string) (value, given bool) {
+	b, given := e.Struct.GetFields()[key].GetKind().(*structpb.Value_BoolValue)
+	return given && b.BoolValue, given
+}
