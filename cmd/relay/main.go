@@ -100,7 +100,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case flags.Help:
-		fmt.Fprint(stdout, cli.RelayHelp)
+		fmt.Fprint(stdout, cli.RelayHelp())
 		return 0
 	case flags.Version:
 		fmt.Fprintf(stdout, "relay %s (%s)\n", strings.TrimPrefix(version, "v"), runtime.Version())
@@ -126,4 +126,3 @@ func formatOf(name string) conf.Format {
 	}
 	return conf.Guess
 }
-

@@ -30,7 +30,10 @@ type program struct {
 	log     *slog.Logger
 	metrics *metrics.Registry
 	board   atomic.Pointer[status.Board]
-	stderr  io.Writer
+	level   slog.LevelVar
+	// levelChosen says that -v or -q was given; it beats <system> log_level.
+	levelChosen bool
+	stderr      io.Writer
 }
 
 func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer) int {
@@ -40,7 +43,10 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 		fmt.Fprintln(stderr, "relay: error:", err)
 		return 1
 	}
-	p.log = slog.New(cli.NewRelayLog(out, cli.RelayLog{Level: flags.Level(), JSON: flags.LogJSON}))
+	level, chosen := flags.Level()
+	p.level.Set(level)
+	p.levelChosen = chosen
+	p.log = slog.New(cli.NewRelayLog(out, cli.RelayLog{Level: &p.level, JSON: flags.LogJSON}))
 	for _, w := range flags.Warnings {
 		p.log.Warn(w)
 	}
@@ -64,6 +70,9 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 // standard error as a person reads it, in the log as monitoring looks for it.
 func (p *program) load() *relay.Loaded {
 	loaded := relay.Load(sourceOf(p.flags), relay.Options{Table: relay.Plugins(), Log: p.log, Metrics: p.metrics, Strict: p.flags.StrictConfig})
+	if !p.levelChosen {
+		p.level.Set(loaded.Relay.System.Level())
+	}
 	for _, w := range loaded.Problems.Warnings {
 		p.log.Warn(warningText(w), "at", w.Pos.String(), "hint", w.Hint)
 	}

@@ -191,3 +191,13 @@ func reporterOf(p any, env plugin.Env, category string) status.Reporter {
 	}
 	return &plain{env: env, category: category}
 }
+
+// withLevel gives a plugin's log a level of its own.
+func (b *builder) withLevel(n *conf.Node, log *slog.Logger, name string) *slog.Logger {
+	least, ok := levels[name]
+	if !ok {
+		b.fail(n, "@log_level", fmt.Errorf("valid options are trace,debug,info,warn,error,fatal but got %q", name), "")
+		return log
+	}
+	return slog.New(&leveled{log.Handler(), least})
+}

@@ -1,30 +1,22 @@
 package relay
 
 import (
-	"github.com/sluicelog/sluice/internal/filter"
 	"github.com/sluicelog/sluice/internal/formatter"
 	"github.com/sluicelog/sluice/internal/ingest"
 	"github.com/sluicelog/sluice/internal/output"
 	"github.com/sluicelog/sluice/internal/parser"
 	"github.com/sluicelog/sluice/internal/plugin"
-	"github.com/sluicelog/sluice/internal/s3sink"
 )
 
 // Plugins is the catalogue: every plugin that a configuration can name.
 func Plugins() *plugin.Table {
 	return &plugin.Table{
 		Inputs: map[string]func(plugin.Env) plugin.Input{
-			"http": ingest.NewHTTP,
+			"http":    ingest.NewHTTP,
+			"forward": ingest.NewForward,
 		},
-		Filters: map[string]func(plugin.Env) plugin.Filter{
-			"record_transformer": filter.NewRecordTransformer,
-			"grep":               filter.NewGrep,
-			"parser":             filter.NewParser,
-			"stdout":             filter.NewStdout,
-		},
-		Outputs: map[string]func(plugin.Env) plugin.Output{
-			"s3": s3sink.New,
-		},
+		Filters: map[string]func(plugin.Env) plugin.Filter{},
+		Outputs: map[string]func(plugin.Env) plugin.Output{},
 		Directs: map[string]func(plugin.Env) plugin.Direct{
 			"stdout": output.NewStdout,
 			"null":   output.NewNull,
@@ -34,8 +26,19 @@ func Plugins() *plugin.Table {
 			"relabel": output.NewRelabel,
 		},
 		Parsers: map[string]func(plugin.Env) plugin.Parser{
-			"json": parser.NewJSON,
-			"none": parser.NewNone,
+			"json":         parser.NewJSON,
+			"none":         parser.NewNone,
+			"apache":       parser.NewApache,
+			"apache2":      parser.NewApache2,
+			"apache_error": parser.NewApacheError,
+			"nginx":        parser.NewNginx,
+			"csv":          parser.NewCSV,
+			"tsv":          parser.NewTSV,
+			"ltsv":         parser.NewLTSV,
+			"msgpack":      parser.NewMsgpack,
+			"multiline":    parser.NewMultiline,
+			"regexp":       parser.NewRegexp,
+			"syslog":       parser.NewSyslog,
 		},
 		Formatters: map[string]func(plugin.Env) plugin.Formatter{
 			"json":     formatter.NewJSON,

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -104,19 +105,24 @@ var ignoredSystem = map[string]string{
 	"<event_limit>":               "",
 }
 
-// level turns a level's name into slog's.
-func level(name string) slog.Level {
-	switch name {
-	case "trace":
-		return slog.LevelDebug - 4
-	case "debug":
-		return slog.LevelDebug
-	case "warn":
-		return slog.LevelWarn
-	case "error":
-		return slog.LevelError
-	case "fatal":
-		return slog.LevelError + 4
-	}
-	return slog.LevelInfo
+// levels are Fluentd's level names in slog's numbers.
+var levels = map[string]slog.Level{
+	"trace": slog.LevelDebug - 4, "debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError, "fatal": slog.LevelError + 4,
 }
+
+// Level is <system> log_level in slog's numbers.
+func (s *System) Level() slog.Level { return levels[s.LogLevel] }
+
+// leveled is a log handler with a level of its own, above or below the relay's.
+type leveled struct {
+	slog.Handler
+	least slog.Level
+}
+
+func (h *leveled) Enabled(_ context.Context, l slog.Level) bool { return l >= h.least }
+
+func (h *leveled) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &leveled{h.Handler.WithAttrs(attrs), h.least}
+}
+
+func (h *leveled) WithGroup(name string) slog.Handler { return h }

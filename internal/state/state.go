@@ -1,0 +1,142 @@
+// Package state keeps small files that must survive a crash: cursors, ids,
+// positions. A file is replaced whole, by a rename, after it and its folder were
+// synced; a reader sees the old content or the new one, never half of either.
+//
+// Files are 0600 and folders 0700 whatever the umask: they say what happened in
+// somebody's cluster.
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/google/renameio/v2"
+)
+
+const (
+	fileMode = 0o600
+	dirMode  = 0o700
+)
+
+// WriteFile replaces a file by data. When it returns nil the new content survives
+// a power cut.
+func WriteFile(path string, data []byte) error {
+	if err := renameio.WriteFile(path, data, fileMode, renameio.IgnoreUmask()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// Remove removes a file for good; one that is not there is removed already.
+func Remove(path string) error {
+	if err := os.Remove(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("remove state: %w", err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// MkdirAll makes a folder and those above it, and syncs each folder that got a
+// new entry, up to the first that existed: else a power cut may undo them.
+func MkdirAll(dir string) error {
+	dir = filepath.Clean(dir)
+	info, err := os.Stat(dir)
+	if err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil {
+		return fmt.Errorf("make folder %s: it is a file", dir)
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := MkdirAll(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := os.Chmod(dir, dirMode); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	return SyncDir(filepath.Dir(dir))
+}
+
+// SyncDir makes new, renamed and removed entries of a folder durable.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync folder %s: %w", dir, err)
+	}
+	return nil
+}
+
+// AppendFile appends data to a file, which is made when it is not there, and
+// syncs it. A write that fails is cut off again.
+func AppendFile(path string, data []byte) error {
+	_, statErr := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
+	if err != nil {
+		return fmt.Errorf("append to %s: %w", path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("append to %s: %w", path, err)
+	}
+	if _, err := f.Write(data); err != nil {
+		return fmt.Errorf("append to %s: %w", path, errors.Join(err, f.Truncate(info.Size())))
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("append to %s: %w", path, err)
+	}
+	if errors.Is(statErr, fs.ErrNotExist) {
+		return SyncDir(filepath.Dir(path))
+	}
+	return nil
+}
+
+// DirLock is the right to use a folder; one process has it.
+type DirLock struct{ f *os.File }
+
+// lockName is the file that carries the lock.
+const lockName = ".lock"
+
+// ErrLocked is that another process uses the folder.
+var ErrLocked = errors.New("folder is in use by another process")
+
+// Lock takes a folder for this process until Unlock, or until the process ends
+// in whatever way. The error names the process that holds it.
+func Lock(dir string) (*DirLock, error) {
+	path := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("lock folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(path)
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock folder %s: %w (pid %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
+		}
+		return nil, fmt.Errorf("lock folder %s: %w", dir, err)
+	}
+	// The pid only helps people; the lock is the flock.
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0)
+	}
+	return &DirLock{f}, nil
+}
+
+// Unlock lets go of the folder.
+func (l *DirLock) Unlock() error { return l.f.Close() }
