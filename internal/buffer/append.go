@@ -190,6 +190,9 @@ func (c *Chunk) syncHeld() error {
 	if err != nil || c.synced.Load() >= target {
 		return err
 	}
+	if f == nil {
+		return fmt.Errorf("sync chunk %s: its file is closed", c.id) // only clean files are closed
+	}
 	if err := f.Sync(); err != nil {
 		c.poison(err)
 		return err

@@ -71,7 +71,8 @@ type Buffer struct {
 
 	mu          sync.Mutex
 	fingerprint [8]byte
-	closed      bool
+	closed      bool // takes nothing
+	ended       bool // Close was called
 	stage       map[stageKey]*Chunk
 	schedule    schedule   // of all that is staged, also what takes no data
 	queue       *list.List // of *Chunk; the front leaves first
@@ -262,14 +263,19 @@ func (b *Buffer) Seal() {
 
 // Close stops the intake, makes durable what was written and lets go of the
 // folder. Chunks that are staged stay so. ctx bounds the wait for chunks that
-// are being sealed.
+// are being sealed. A second call does nothing.
 func (b *Buffer) Close(ctx context.Context) error {
 	b.mu.Lock()
 	if !b.closed {
 		b.closed = true
 		close(b.closing)
 	}
+	again := b.ended
+	b.ended = true
 	b.mu.Unlock()
+	if again {
+		return nil
+	}
 	sealed := make(chan struct{})
 	go func() { b.work.Wait(); close(sealed) }()
 	var err error

@@ -44,7 +44,7 @@ func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.unverified {
-		return true, nil
+		return !c.isDone(), nil
 	}
 	v, size, err := b.verify(c)
 	switch {
@@ -54,8 +54,7 @@ func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
 		return false, err
 	case v.sealed:
 		b.believe(c, v, size)
-		_, done := v.note[doneKey]
-		return !done, nil
+		return !c.isDone(), nil
 	}
 	return b.saveGood(c, v, size)
 }
@@ -96,7 +95,7 @@ func (b *Buffer) saveGood(c *Chunk, v survey, size int64) (ready bool, err error
 	if v.torn != nil {
 		cause = v.torn
 	}
-	if v.totals.events == 0 {
+	if v.totals.bytes == 0 {
 		return false, b.quarantine(c.path, cause)
 	}
 	b.believe(c, v, size)

@@ -126,6 +126,20 @@ func (b *Buffer) TakeBack(c *Chunk) {
 // a second time.
 const doneKey = "sluice.done"
 
+// isDone reports whether there is nothing to deliver: the chunk was delivered, by
+// its note, or it is empty. c.mu is held.
+func (c *Chunk) isDone() bool { return c.note[doneKey] != "" || c.bytes == 0 }
+
+// noteDone adds that the chunk was delivered to what its note says.
+func (c *Chunk) noteDone() error {
+	note, ok := c.Note()
+	if !ok {
+		note = map[string]string{}
+	}
+	note[doneKey] = "delivered"
+	return c.SetNote(note)
+}
+
 // Purge removes a chunk that was delivered. It is never handed out again, even
 // when an error says that its file could not be removed yet; that is tried again
 // later.
@@ -143,7 +157,7 @@ func (b *Buffer) Purge(c *Chunk) error {
 	b.mu.Unlock()
 	var noteErr error
 	if b.durable() && !c.conditional.Load() {
-		noteErr = c.SetNote(map[string]string{doneKey: "delivered"})
+		noteErr = c.noteDone()
 	}
 	err := b.keepIDsOf(c)
 	if err == nil {

@@ -359,7 +359,7 @@ func (b *Buffer) takeUp(chunks []*Chunk) {
 			continue
 		}
 		b.addStaged(c)
-		if c.sealed || c.events == 0 || b.leavesAtOnce(c) {
+		if c.sealed || c.bytes == 0 || b.leavesAtOnce(c) {
 			leaving = append(leaving, c)
 		}
 	}

@@ -22,7 +22,7 @@ func (c *Chunk) rewrite() error {
 	}
 	defer src.Close()
 	c.shrink(src, good)
-	if c.events == 0 {
+	if c.bytes == 0 {
 		return nil // nothing of it was ever acknowledged
 	}
 	temp := c.b.tempPath(c.id)
@@ -39,6 +39,7 @@ func (c *Chunk) rewrite() error {
 		_ = c.b.fs.Remove(old) // left over, it loses to the queued one at the next start
 	}
 	c.path, c.end, c.size, c.sealed, c.failed = c.b.chunkPath(queued, c.id), end, size, true, nil
+	c.synced.Store(end) // what was lost stays lost: see cut
 	// If the folder cannot be synced the old file, or the new one, comes back.
 	return c.b.fs.SyncDir(c.b.dir)
 }

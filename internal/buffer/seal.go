@@ -12,6 +12,10 @@ import (
 // the chunk is queued all the same: its events were acknowledged. Only a chunk
 // of which nothing was ever durable disappears.
 func (b *Buffer) retire(c *Chunk) {
+	if c.Size() == 0 {
+		b.discard(c)
+		return
+	}
 	c.io.Lock()
 	err := c.seal()
 	if c.cause() != nil {
@@ -23,15 +27,13 @@ func (b *Buffer) retire(c *Chunk) {
 	if err == nil {
 		err = c.renameQueued()
 	}
-	c.mu.Lock()
-	empty := c.events == 0 && !c.unverified
-	c.mu.Unlock()
 	c.io.Unlock()
 	if err != nil {
 		b.log.Error("seal a chunk; it is queued as it is", "chunk_id", c.id.String(), "error", err)
 		b.meters.ioErrors.Inc()
+		b.health.fail(err)
 	}
-	if empty {
+	if c.Size() == 0 {
 		b.discard(c)
 		return
 	}
