@@ -1,10 +1,12 @@
 package pki
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -133,4 +135,17 @@ func FuzzParseCertificates(f *testing.F) {
 			t.Fatalf("%d certificates, error %v", len(certs), err)
 		}
 	})
+}
+
+func TestWriteTestSet(t *testing.T) {
+	dir := t.TempDir()
+	if err := WriteTestSet(dir, ECDSA); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"server", "client"} {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"))
+		if err != nil || pair.Leaf.VerifyHostname("127.0.0.1") != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -34,15 +34,18 @@ type KeyType string
 
 // The key types that [GenerateKey] makes.
 const (
-	RSA     KeyType = "rsa"     // --length bits
+	RSA     KeyType = "rsa"     // as many bits as are asked for
+	RSA4096 KeyType = "rsa4096" // what Teleport's configure makes
 	ECDSA   KeyType = "ecdsa"   // curve P-256
 	Ed25519 KeyType = "ed25519" // not spoken by every TLS client
 )
 
-// GenerateKey makes a private key. bits counts for RSA only and is 1024, 2048 or
+// GenerateKey makes a private key. bits counts for [RSA] only and is 1024, 2048 or
 // 4096; a key of 4096 bits takes seconds.
 func GenerateKey(kind KeyType, bits int) (crypto.Signer, error) {
 	switch kind {
+	case RSA4096:
+		return GenerateKey(RSA, 4096)
 	case RSA:
 		if bits != 1024 && bits != 2048 && bits != 4096 {
 			return nil, fmt.Errorf("generate rsa key: length %d is none of 1024, 2048, 4096", bits)
