@@ -1,5 +1,3 @@
-// Package formatter turns events into what outputs write, one file a plugin,
-// named as in Fluentd.
 package formatter
 
 import (
@@ -8,24 +6,21 @@ import (
 	"github.com/sluicelog/sluice/internal/plugin"
 )
 
-type jsonFormat struct {
-	newline bool
-	writer  string
+// jsonFormatter writes the record as one line of JSON. A record that nothing
+// changed is copied as it came.
+type jsonFormatter struct {
+	newline
+	printer string
 }
 
-// NewJSON makes a json formatter: the record, one line an event.
-func NewJSON(plugin.Env) plugin.Formatter { return &jsonFormat{} }
+// NewJSON makes a json formatter.
+func NewJSON(plugin.Env) plugin.Formatter { return new(jsonFormatter) }
 
-func (f *jsonFormat) Params(p *param.Set) {
-	p.String("json_parser", &f.writer, "oj", "Accepted; there is one writer.").Enum("oj", "yajl", "json")
-	p.Bool("add_newline", &f.newline, true, "End each record with a newline.")
+func (f *jsonFormatter) Params(p *param.Set) {
+	p.String("json_parser", &f.printer, "oj", "Fluentd's choice of printer; all print alike here.").Enum("oj", "yajl", "json")
+	f.params(p)
 }
 
-// Format appends the record's JSON text.
-func (f *jsonFormat) Format(dst []byte, _ string, e event.Event) ([]byte, error) {
-	dst = e.Record.AppendJSON(dst)
-	if f.newline {
-		dst = append(dst, '\n')
-	}
-	return dst, nil
+func (f *jsonFormatter) Format(dst []byte, _ string, e event.Event) ([]byte, error) {
+	return f.end(e.Record.AppendJSON(dst)), nil
 }
