@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,12 +25,65 @@ const (
 )
 
 // WriteFile replaces a file by data. When it returns nil the new content survives
-// a power cut.
+// a power cut. The mode is 0600 also where the old file had another.
 func WriteFile(path string, data []byte) error {
-	if err := renameio.WriteFile(path, data, fileMode, renameio.IgnoreUmask()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	return WriteFiles(File{path, data})
+}
+
+// File is a path and what shall stand there.
+type File struct {
+	Path string
+	Data []byte
+}
+
+// WriteFiles replaces several files that belong together. All are written and
+// synced beside their places first, so that a full disk leaves every old file as
+// it was; only then are they renamed, in the order given. A power cut between two
+// renames can still leave some new and some old.
+func WriteFiles(files ...File) error {
+	pending := make([]*renameio.PendingFile, 0, len(files))
+	defer func() {
+		for _, p := range pending {
+			_ = p.Cleanup() // does nothing once the file is in place
+		}
+	}()
+	for _, f := range files {
+		// The temporary file stands in the same folder: a rename from $TMPDIR may cross
+		// file systems, and finding that out costs two more files each time.
+		p, err := renameio.NewPendingFile(f.Path, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(fileMode))
+		if err != nil {
+			return fmt.Errorf("write %s: %w", f.Path, err)
+		}
+		pending = append(pending, p)
+		if _, err := p.Write(f.Data); err != nil {
+			return fmt.Errorf("write %s: %w", f.Path, err)
+		}
+		if len(files) == 1 {
+			break // the rename syncs it
+		}
+		if err := p.Sync(); err != nil {
+			return fmt.Errorf("write %s: %w", f.Path, err)
+		}
 	}
-	return SyncDir(filepath.Dir(path))
+	return putInPlace(files, pending)
+}
+
+func putInPlace(files []File, pending []*renameio.PendingFile) error {
+	var dirs []string
+	for i, p := range pending {
+		if err := p.CloseAtomicallyReplace(); err != nil {
+			return fmt.Errorf("write %s: %w", files[i].Path, err)
+		}
+		if dir := filepath.Dir(files[i].Path); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range dirs {
+		if err := SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Remove removes a file for good; one that is not there is removed already.
@@ -38,7 +92,7 @@ func Remove(path string) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("remove state: %w", err)
+		return fmt.Errorf("remove file: %w", err)
 	}
 	return SyncDir(filepath.Dir(path))
 }
@@ -47,12 +101,13 @@ func Remove(path string) error {
 // new entry, up to the first that existed: else a power cut may undo them.
 func MkdirAll(dir string) error {
 	dir = filepath.Clean(dir)
-	info, err := os.Stat(dir)
-	if err == nil && info.IsDir() {
+	switch info, err := os.Stat(dir); {
+	case err == nil && info.IsDir():
 		return nil
-	}
-	if err == nil {
+	case err == nil:
 		return fmt.Errorf("make folder %s: it is a file", dir)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("make folder: %w", err)
 	}
 	if parent := filepath.Dir(dir); parent != dir {
 		if err := MkdirAll(parent); err != nil {
@@ -84,26 +139,38 @@ func SyncDir(dir string) error {
 // AppendFile appends data to a file, which is made when it is not there, and
 // syncs it. A write that fails is cut off again.
 func AppendFile(path string, data []byte) error {
-	_, statErr := os.Stat(path)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
+	f, fresh, err := openAppend(path)
 	if err != nil {
 		return fmt.Errorf("append to %s: %w", path, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if err := appendSynced(f, data); err != nil {
 		return fmt.Errorf("append to %s: %w", path, err)
 	}
-	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("append to %s: %w", path, errors.Join(err, f.Truncate(info.Size())))
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("append to %s: %w", path, err)
-	}
-	if errors.Is(statErr, fs.ErrNotExist) {
+	if fresh {
 		return SyncDir(filepath.Dir(path))
 	}
 	return nil
+}
+
+func openAppend(path string) (f *os.File, fresh bool, err error) {
+	f, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, false, err
+	}
+	f, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
+	return f, true, err
+}
+
+func appendSynced(f *os.File, data []byte) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Truncate(info.Size()))
+	}
+	return f.Sync()
 }
 
 // DirLock is the right to use a folder; one process has it.
@@ -115,8 +182,9 @@ const lockName = ".lock"
 // ErrLocked is that another process uses the folder.
 var ErrLocked = errors.New("folder is in use by another process")
 
-// Lock takes a folder for this process until Unlock, or until the process ends
-// in whatever way. The error names the process that holds it.
+// Lock takes a folder, which must exist, for this process until Unlock, or until
+// the process ends in whatever way. [ErrLocked] when another has it; the message
+// names that process. A file system that knows no flock is an error.
 func Lock(dir string) (*DirLock, error) {
 	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
