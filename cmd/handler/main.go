@@ -81,6 +81,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stdout, "%s v%s %s\n", "Teleport event handler", strings.TrimPrefix(version, "v"), runtime.Version())
 		return 0
 	case "configure":
+		c.Configure.Version = version
 		if err := c.Configure.Run(ctx, stdin, stdout); err != nil {
 			fmt.Fprintf(stderr, "%s: error: %s\n", name, err)
 			return 255

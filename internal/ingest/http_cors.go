@@ -83,7 +83,7 @@ func refuseGet(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Connection", "close")
+		w.Header().Del("Connection")
 		answerEmpty(w, http.StatusOK)
 	})
 }

@@ -50,9 +50,6 @@ func (d decoder) events(r *http.Request, q *request) error {
 
 // parse lets the configured parser read the body whatever its content type.
 func (d decoder) parse(q *request) error {
-	if len(q.body) == 0 {
-		return errEmpty
-	}
 	return d.parser.Parse(q.body, func(e event.Event) error {
 		q.events = append(q.events, e)
 		return nil

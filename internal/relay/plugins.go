@@ -6,6 +6,7 @@ import (
 	"github.com/sluicelog/sluice/internal/output"
 	"github.com/sluicelog/sluice/internal/parser"
 	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/s3sink"
 )
 
 // Plugins is the catalogue: every plugin that a configuration can name.
@@ -16,7 +17,9 @@ func Plugins() *plugin.Table {
 			"forward": ingest.NewForward,
 		},
 		Filters: map[string]func(plugin.Env) plugin.Filter{},
-		Outputs: map[string]func(plugin.Env) plugin.Output{},
+		Outputs: map[string]func(plugin.Env) plugin.Output{
+			"s3": s3sink.New,
+		},
 		Directs: map[string]func(plugin.Env) plugin.Direct{
 			"stdout": output.NewStdout,
 			"null":   output.NewNull,
