@@ -4,7 +4,7 @@
 // A record comes in as JSON text (or msgpack) and mostly leaves as the same
 // text. So a [Record] is lazy: it can hold canonical JSON bytes and split them
 // into fields, or decode a field, only when somebody asks. What it prints is
-// what Fluentd would print; see json.go for the rules.
+// what Fluentd would print; see AppendJSON for the rules.
 //
 // Values are Go's own: nil, bool, int64, *big.Int, float64, string, [Binary],
 // []any, *Record and [Time]. Nothing else is ever stored in a Record.
