@@ -3,7 +3,9 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // benchEvents are the corpus's events as a handler would send them, and their
@@ -24,9 +26,23 @@ func perEvent(b *testing.B, f func(event []byte)) {
 	events, mean := benchEvents(b)
 	b.SetBytes(mean)
 	b.ReportAllocs()
+	before := cpuTime(b)
 	for i := 0; b.Loop(); i++ {
 		f(events[i%len(events)])
 	}
+	// On a busy machine only the processor's time says something.
+	used := cpuTime(b) - before
+	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(mean)*float64(b.N)/used.Seconds()/1e6, "cpu-MB/s")
+}
+
+// cpuTime is what this process has used of the processors.
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func BenchmarkCompact(b *testing.B) {

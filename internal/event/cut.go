@@ -1,6 +1,7 @@
 package event
 
 import (
+	"iter"
 	"math"
 	"math/big"
 	"strconv"
@@ -168,15 +169,23 @@ func decodeNumber(s string) any {
 	return nil
 }
 
+// elements are the texts of an array's elements.
+func elements(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := 1; i < len(s) && s[i] != ']'; i++ {
+			end := valueEnd(s, i)
+			if end <= i || !yield(s[i:end]) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
 func decodeElements(s string) []any {
 	out := []any{}
-	for i := 1; i < len(s) && s[i] != ']'; i++ {
-		end := valueEnd(s, i)
-		if end <= i {
-			break
-		}
-		out = append(out, decodeText(s[i:end]))
-		i = end
+	for e := range elements(s) {
+		out = append(out, decodeText(e))
 	}
 	return out
 }

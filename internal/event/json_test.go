@@ -199,6 +199,14 @@ func checkLazy(t *testing.T, text []byte, want any) {
 			t.Fatalf("%q: key %q: got %q and %q, want %q", text, k, a, b, c)
 		}
 	}
+	// The text says 0.0 where the tree may have -0.0.
+	tree, err := ParseJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := AppendMsgpack(nil, RawRecord(text)), AppendMsgpack(nil, tree); string(got) != string(want) {
+		t.Fatalf("%q packs as %q, want %q", text, got, want)
+	}
 	touch(lazy)
 	if got := lazy.AppendJSON(nil); string(got) != string(text) {
 		t.Fatalf("%q read lazily prints %q", text, got)

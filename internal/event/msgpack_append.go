@@ -47,16 +47,68 @@ func appendMsgpack(dst []byte, v any, depth int) []byte {
 		}
 		return dst
 	case *Record:
-		if v == nil {
-			return msgp.AppendNil(dst)
-		}
-		dst = msgp.AppendMapHeader(dst, uint32(v.Len()))
-		for k, e := range v.All() {
-			dst = appendMsgpack(msgp.AppendString(dst, k), e, depth+1)
-		}
-		return dst
+		return appendMsgpackRecord(dst, v, depth)
 	}
 	return appendMsgpack(dst, canonicalValue(v), depth)
+}
+
+func appendMsgpackRecord(dst []byte, r *Record, depth int) []byte {
+	if r == nil {
+		return msgp.AppendNil(dst)
+	}
+	if !r.split {
+		return appendMsgpackFields(dst, r.whole(), depth)
+	}
+	dst = msgp.AppendMapHeader(dst, uint32(r.live))
+	for i := range r.fields {
+		switch f := &r.fields[i]; f.state {
+		case undecoded:
+			dst = appendMsgpackText(msgp.AppendString(dst, f.key), f.text[f.colon:], depth+1)
+		case decoded:
+			dst = appendMsgpack(msgp.AppendString(dst, f.key), f.val, depth+1)
+		}
+	}
+	return dst
+}
+
+// appendMsgpackText packs canonical JSON text without decoding it.
+func appendMsgpackText(dst []byte, s string, depth int) []byte {
+	if depth > maxPrintDepth {
+		return msgp.AppendNil(dst)
+	}
+	switch s[0] {
+	case '{':
+		return appendMsgpackFields(dst, s, depth)
+	case '[':
+		n := uint32(0)
+		for range elements(s) {
+			n++
+		}
+		dst = msgp.AppendArrayHeader(dst, n)
+		for e := range elements(s) {
+			dst = appendMsgpackText(dst, e, depth+1)
+		}
+		return dst
+	case '"':
+		if len(s) > 1 {
+			return msgp.AppendString(dst, unquoteCanonical(s[1:len(s)-1]))
+		}
+	}
+	return appendMsgpack(dst, decodeText(s), depth)
+}
+
+// appendMsgpackFields packs the text of an object.
+func appendMsgpackFields(dst []byte, s string, depth int) []byte {
+	n := uint32(0)
+	for c := (cutter{s: s}); c.next(); {
+		n++
+	}
+	dst = msgp.AppendMapHeader(dst, n)
+	for c := (cutter{s: s}); c.next(); {
+		dst = msgp.AppendString(dst, unquoteCanonical(s[c.begin+1:c.quote-1]))
+		dst = appendMsgpackText(dst, s[c.colon:c.end], depth+1)
+	}
+	return dst
 }
 
 func appendMsgpackBig(dst []byte, n *big.Int) []byte {
