@@ -62,6 +62,9 @@ var escapes = map[rune]byte{'\a': 'a', '\b': 'b', '\t': 't', '\n': 'n', '\v': 'v
 // gets a backslash.
 func inspectText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	if isPlain(s) {
+		return append(append(dst, s...), '"')
+	}
 	for i, size := 0, 0; i < len(s); i += size {
 		var r rune
 		r, size = utf8.DecodeRuneInString(s[i:])
@@ -84,4 +87,14 @@ func inspectText(dst []byte, s string) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// isPlain reports whether text needs no escape: nearly all of a log does not.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '#' {
+			return false
+		}
+	}
+	return true
 }
