@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/s3sink/s3test"
@@ -14,16 +15,7 @@ import (
 func (s *stage) wreak(ctx context.Context) error {
 	rng := rand.New(rand.NewPCG(s.o.seed, 1)) //nolint:gosec // reproducible, no secret
 	puts := make(chan struct{}, 1)
-	s.s3.SetFaults(s3test.Faults{
-		FailBefore: 10, FailAfter: 10, // one in ten each
-		Latency: 150 * time.Millisecond,
-		OnPut: func() {
-			select {
-			case puts <- struct{}{}:
-			default:
-			}
-		},
-	})
+	s.s3.SetScript(failing(puts))
 	for i := 0; i < s.o.kills; i++ {
 		for _, victim := range []*child{s.relay, s.handler} {
 			if err := wait(ctx, time.Duration(rng.IntN(400))*time.Millisecond); err != nil {
@@ -43,6 +35,35 @@ func (s *stage) wreak(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// failing lets one PUT in five fail: in turn before the object is stored, after it
+// with an error, and after it with no answer at all. Each PUT takes a while, so
+// that kills meet it, and tells when it begins.
+func failing(puts chan<- struct{}) func(*http.Request) s3test.Fault {
+	n := 0
+	return func(r *http.Request) s3test.Fault {
+		if r.Method != http.MethodPut {
+			return s3test.Fault{}
+		}
+		n++
+		f := s3test.Fault{Before: func() {
+			select {
+			case puts <- struct{}{}:
+			default:
+			}
+			time.Sleep(150 * time.Millisecond)
+		}}
+		switch n % 15 {
+		case 3:
+			f.Status = http.StatusServiceUnavailable
+		case 8:
+			f.Status, f.Stored = http.StatusInternalServerError, true
+		case 13:
+			f.Drop, f.Stored = true, true
+		}
+		return f
+	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -31,9 +31,7 @@ const relayConf = `<system>
       @type json
       json_parser oj
       time_type string
-      time_format %Y-%m-%dT%H:%M:%S.%N%z
-      time_format_fallbacks %Y-%m-%dT%H:%M:%S%z
-      time_type mixed
+      time_format %iso8601
       keep_time_key true
     </parse>
 </source>

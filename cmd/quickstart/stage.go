@@ -43,10 +43,10 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 		}
 	}
 	var err error
-	if s.s3, err = s3test.Start(s.path("bucket"), bucketName); err != nil {
+	if s.s3, err = s3test.Start(s.path("bucket"), s3test.Options{Buckets: []string{bucketName}}); err != nil {
 		return nil, fmt.Errorf("start the S3 server: %w", err)
 	}
-	s.bucket = newBucketView(s.s3.ObjectDir(bucketName))
+	s.bucket = newBucketView(filepath.Join(s.path("bucket"), bucketName))
 	mode := teleporttest.Search
 	if o.bulk {
 		mode = teleporttest.Bulk

@@ -144,9 +144,7 @@ const relayConfig = `<system>
   <parse>
     @type json
     time_type string
-    time_format %Y-%m-%dT%H:%M:%S.%N%z
-    time_format_fallbacks %Y-%m-%dT%H:%M:%S%z
-    time_type mixed
+    time_format %iso8601
     keep_time_key true
   </parse>
 </source>{{FILTER}}

@@ -1,0 +1,164 @@
+package handler
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/state"
+)
+
+// sessionState keeps, in upstream's layout, which sessions are still to be sent:
+// session<SID> holds the index of the next event as 8 bytes, big endian;
+// missing_recording<SID> holds JSON with Index, Attempt and Timestamp.
+type sessionState struct {
+	dir string
+
+	mu      sync.Mutex
+	synced  map[string]time.Time
+	attempt map[string]int
+}
+
+// pendingSession is a session whose recording is not sent yet.
+type pendingSession struct {
+	SID      string
+	Index    int64
+	Uploaded time.Time
+}
+
+const (
+	sessionPrefix = "session"
+	missingPrefix = "missing_recording"
+)
+
+type missingFile struct {
+	Index     int       `json:"Index"`
+	Attempt   int       `json:"Attempt"`
+	Timestamp time.Time `json:"Timestamp"`
+}
+
+func newSessionState(dir string) *sessionState {
+	return &sessionState{dir: dir, synced: map[string]time.Time{}, attempt: map[string]int{}}
+}
+
+// load lists the sessions that are on disk. Short files, which a crash of
+// upstream's handler leaves, count as index 0.
+func (s *sessionState) load() ([]pendingSession, error) {
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]pendingSession{}
+	for _, e := range entries {
+		path := filepath.Join(s.dir, e.Name())
+		if sid, ok := strings.CutPrefix(e.Name(), missingPrefix); ok && sid != "" {
+			found[sid] = s.loadMissing(path, sid)
+		} else if sid, ok := strings.CutPrefix(e.Name(), sessionPrefix); ok && sid != "" {
+			if _, known := found[sid]; !known {
+				found[sid] = loadSession(path, sid, e)
+			}
+		}
+	}
+	pending := make([]pendingSession, 0, len(found))
+	for _, p := range found {
+		pending = append(pending, p)
+	}
+	return pending, nil
+}
+
+func loadSession(path, sid string, e fs.DirEntry) pendingSession {
+	p := pendingSession{SID: sid, Uploaded: time.Now()}
+	if info, err := e.Info(); err == nil {
+		p.Uploaded = info.ModTime() // the file does not say; it is not older than that
+	}
+	if b, err := os.ReadFile(path); err == nil && len(b) >= 8 {
+		p.Index = int64(binary.BigEndian.Uint64(b)) //nolint:gosec // an index of Teleport's is an int32
+	}
+	return p
+}
+
+func (s *sessionState) loadMissing(path, sid string) pendingSession {
+	p := pendingSession{SID: sid, Uploaded: time.Now()}
+	var m missingFile
+	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &m) == nil {
+		p.Index = int64(m.Index)
+		s.attempt[sid] = m.Attempt
+		if !m.Timestamp.IsZero() {
+			p.Uploaded = m.Timestamp
+		}
+	}
+	return p
+}
+
+// register writes a new session down; known means that it was there already: its
+// upload event came a second time.
+func (s *sessionState) register(p pendingSession) (known bool, err error) {
+	for _, prefix := range []string{sessionPrefix, missingPrefix} {
+		if _, err := os.Stat(s.path(prefix, p.SID)); err == nil {
+			return true, nil
+		}
+	}
+	return false, s.write(p)
+}
+
+// advance moves the index, on disk at most once a second.
+func (s *sessionState) advance(p pendingSession) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.synced[p.SID]) < time.Second {
+		return nil
+	}
+	s.synced[p.SID] = time.Now()
+	return s.write(p)
+}
+
+func (s *sessionState) write(p pendingSession) error {
+	return state.WriteFile(s.path(sessionPrefix, p.SID), binary.BigEndian.AppendUint64(nil, uint64(p.Index))) //nolint:gosec // never below zero
+}
+
+// missing notes that the recording was not there.
+func (s *sessionState) missing(p pendingSession) error {
+	s.mu.Lock()
+	s.attempt[p.SID]++
+	m := missingFile{Index: int(p.Index), Attempt: s.attempt[p.SID], Timestamp: p.Uploaded.UTC()}
+	s.mu.Unlock()
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := state.WriteFile(s.path(missingPrefix, p.SID), text); err != nil {
+		return err
+	}
+	return removeFile(s.path(sessionPrefix, p.SID))
+}
+
+// remove strikes a session off.
+func (s *sessionState) remove(sid string) error {
+	s.mu.Lock()
+	delete(s.synced, sid)
+	delete(s.attempt, sid)
+	s.mu.Unlock()
+	return errors.Join(removeFile(s.path(sessionPrefix, sid)), removeFile(s.path(missingPrefix, sid)))
+}
+
+// path is flat as upstream's: the id is part of the name, and one that would
+// lead elsewhere is made harmless.
+func (s *sessionState) path(prefix, sid string) string {
+	return filepath.Join(s.dir, prefix+strings.NewReplacer("/", "_", "\\", "_").Replace(sid))
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
