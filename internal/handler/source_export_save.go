@@ -3,13 +3,6 @@ package handler
 // acked has nothing to remember beside the ledger.
 func (x *exportSource) acked(*place) {}
 
-func (x *exportSource) close() error {
-	if x.took == nil {
-		return nil
-	}
-	return x.took.seen.close()
-}
-
 // save writes how far every chunk is acknowledged, strikes off those that are
 // complete, and removes the folders of closed dates.
 func (x *exportSource) save() error {

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -96,7 +95,6 @@ type reader interface {
 	run(ctx context.Context, deliver func(context.Context, *Read) error) error
 	acked(*place)
 	save() error
-	close() error
 }
 
 // auditSource reads the audit log the way that the cluster and the state on disk
@@ -152,7 +150,7 @@ func (a *auditSource) Close() error {
 	if r == nil {
 		return nil
 	}
-	if err := errors.Join(r.save(), r.close()); err != nil {
+	if err := r.save(); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil

@@ -143,6 +143,7 @@ func (s *searchSource) step(ctx context.Context, deliver func(context.Context, *
 		s.turn(end, "")
 		return again, nil
 	}
+	s.idle = 0
 	return tail, nil
 }
 
@@ -304,8 +305,6 @@ func (s *searchSource) prune(settled mark, covered time.Time) error {
 	}
 	return s.seen.prune(bound.Add(-time.Minute))
 }
-
-func (s *searchSource) close() error { return s.seen.close() }
 
 // errNoPlace says that the place could not be found again.
 var errNoPlace = errors.New("no such event")

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,12 +26,10 @@ type exportState struct {
 }
 
 const (
-	exportFolder    = "cursor_v2"
-	completedName   = "completed-chunks"
-	chunkSuffix     = ".chunk"
-	exportFileName  = "sluice_export"
-	exportDirMode   = 0o750 // upstream's modes, so that it can go on under another user
-	exportChunkMode = 0o644
+	exportFolder   = "cursor_v2"
+	completedName  = "completed-chunks"
+	chunkSuffix    = ".chunk"
+	exportFileName = "sluice_export"
 )
 
 // dateState is one date as it was found.
@@ -142,19 +139,14 @@ func (x *exportState) loadDate(date string) (*dateState, error) {
 }
 
 // begin makes a date's folder.
-func (x *exportState) begin(date string) error {
-	if err := os.MkdirAll(x.datePath(date), exportDirMode); err != nil {
-		return err
-	}
-	return errors.Join(syncDir(filepath.Join(x.dir, exportFolder)), syncDir(x.dir))
-}
+func (x *exportState) begin(date string) error { return state.MkdirAll(x.datePath(date)) }
 
 // end removes a date's folder.
 func (x *exportState) end(date string) error {
 	if err := os.RemoveAll(x.datePath(date)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Join(x.dir, exportFolder))
+	return state.SyncDir(filepath.Join(x.dir, exportFolder))
 }
 
 // saveCursor writes a partial chunk's cursor.
@@ -162,11 +154,7 @@ func (x *exportState) saveCursor(date, chunk, cursor string) error {
 	if !flatName(chunk) {
 		return nil // kept in ours only
 	}
-	path := x.datePath(date, chunk+chunkSuffix)
-	if err := state.WriteFile(path, []byte(cursor)); err != nil {
-		return err
-	}
-	return os.Chmod(path, exportChunkMode)
+	return state.WriteFile(x.datePath(date, chunk+chunkSuffix), []byte(cursor))
 }
 
 // flatName refuses what would lead out of the date's folder.
@@ -176,46 +164,17 @@ func flatName(chunk string) bool {
 
 // complete strikes chunks off: their names are durable before their cursors go.
 func (x *exportState) complete(date string, chunks []string) error {
-	f, err := os.OpenFile(x.datePath(date, completedName), os.O_CREATE|os.O_RDWR, exportChunkMode)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := appendWhole(f, []byte(strings.Join(chunks, "\n")+"\n")); err != nil {
-		return err
-	}
-	if err := syncDir(x.datePath(date)); err != nil {
+	if err := state.AppendFile(x.datePath(date, completedName), []byte(strings.Join(chunks, "\n")+"\n")); err != nil {
 		return err
 	}
 	for _, chunk := range chunks {
 		if flatName(chunk) {
-			if err := removeFile(x.datePath(date, chunk+chunkSuffix)); err != nil {
+			if err := state.Remove(x.datePath(date, chunk+chunkSuffix)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// appendWhole appends and syncs; it cuts off what a failed attempt left of a
-// line first.
-func appendWhole(f *os.File, text []byte) error {
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	last := make([]byte, min(end, 4096))
-	if _, err := f.ReadAt(last, end-int64(len(last))); err != nil {
-		return err
-	}
-	end -= int64(len(last) - bytes.LastIndexByte(last, '\n') - 1)
-	if err := f.Truncate(end); err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(text, end); err != nil {
-		return err
-	}
-	return f.Sync()
 }
 
 func (x *exportState) saveOwn(own exportFile) error {

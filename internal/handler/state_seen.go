@@ -3,12 +3,13 @@ package handler
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sluicelog/sluice/internal/state"
 )
 
 // seenEvents are the events that were acknowledged and may be met again in a
@@ -29,7 +30,6 @@ type seenSegment struct {
 	number int
 	prints map[fingerprint]struct{}
 	newest int64
-	file   *os.File // of the last segment, once it was written to
 }
 
 const (
@@ -112,39 +112,12 @@ func (s *seenEvents) flush() error {
 		return nil
 	}
 	g := s.segments[len(s.segments)-1]
-	made := g.file == nil
-	if made {
-		f, err := os.OpenFile(s.path(g.number), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-		if err != nil {
-			return err
-		}
-		g.file = f
-	}
-	f := g.file
-	// An attempt that failed may have left half a record.
-	at, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
+	if err := state.AppendFile(s.path(g.number), s.pending); err != nil {
 		return err
-	}
-	if err := f.Truncate(at / seenRecord * seenRecord); err != nil {
-		return err
-	}
-	if _, err := f.Write(s.pending); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if made {
-		if err := syncDir(s.dir); err != nil {
-			return err
-		}
 	}
 	s.pending = s.pending[:0]
 	if len(g.prints) >= seenPerSegment {
-		g.file = nil
 		s.begin()
-		return f.Close()
 	}
 	return nil
 }
@@ -155,7 +128,7 @@ func (s *seenEvents) prune(t time.Time) error {
 	defer s.mu.Unlock()
 	bound := t.UnixNano()
 	for len(s.segments) > 1 && s.segments[0].newest < bound {
-		if err := removeFile(s.path(s.segments[0].number)); err != nil {
+		if err := state.Remove(s.path(s.segments[0].number)); err != nil {
 			return err
 		}
 		s.segments = s.segments[1:]
@@ -168,26 +141,11 @@ func (s *seenEvents) drop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, g := range s.segments {
-		if g.file != nil {
-			_ = g.file.Close()
-		}
-		if err := removeFile(s.path(g.number)); err != nil {
+		if err := state.Remove(s.path(g.number)); err != nil {
 			return err
 		}
 	}
 	s.segments, s.pending = nil, nil
 	s.begin()
 	return nil
-}
-
-// close ends writing.
-func (s *seenEvents) close() error {
-	err := s.flush()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.segments); n > 0 && s.segments[n-1].file != nil {
-		_ = s.segments[n-1].file.Close()
-		s.segments[n-1].file = nil
-	}
-	return err
 }

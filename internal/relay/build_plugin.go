@@ -54,6 +54,7 @@ func (b *builder) nested(env *plugin.Env) {
 		}
 		return nil, b.typeError("formatter", typ)
 	}
+	inner.Parser, inner.Formatter = env.Parser, env.Formatter // those may hold others in turn
 	env.Acceptor = b.acceptor
 	env.Label = func(name string) plugin.Acceptor {
 		if p := b.relay.pipelines[name]; p != nil {

@@ -76,7 +76,7 @@ func (l *linter) timeFormat(source, parse *conf.Node) {
 		losses = append(losses, fmt.Sprintf("takes %q out of the record (keep_time_key is off)", timeKey(parse)))
 	}
 	l.warn(line.Pos, source, "time_format",
-		"write `time_format %Y-%m-%dT%H:%M:%S.%N%z` and `keep_time_key true`; then no filter has to put the time back",
+		"write `time_format %iso8601` and `keep_time_key true`; then no filter has to put the time back",
 		"%s on %s: this %s", line.Value.Text, sampleTime, strings.Join(losses, ", "))
 }
 
