@@ -3,91 +3,78 @@ package teleporttest
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sluicelog/sluice/internal/pki"
 )
 
 // authority signs what a cluster's user and host CAs sign: the server's
 // certificate, users' TLS certificates and users' SSH certificates.
 type authority struct {
 	cluster string
-	key     *ecdsa.PrivateKey
-	cert    *x509.Certificate
-	server  tls.Certificate
+	ca      *pki.CA
+	server  *tls.Certificate
 	ssh     ssh.Signer
 }
 
 const userName = "teleport-event-handler"
 
 func newAuthority(cluster string) (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := pki.GenerateKey(pki.ECDSA, 0)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	root := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{Organization: []string{cluster}, CommonName: cluster},
-		NotBefore:             now.Add(-time.Hour),
-		NotAfter:              now.AddDate(10, 0, 0),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, root, root, key.Public(), key)
+	from := time.Now().Add(-time.Hour)
+	ca, err := pki.NewCA(key, pkix.Name{Organization: []string{cluster}, CommonName: cluster}, from, longLife)
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{cluster: cluster, key: key}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		return nil, err
-	}
+	a := &authority{cluster: cluster, ca: ca}
 	if a.ssh, err = ssh.NewSignerFromKey(key); err != nil {
 		return nil, err
 	}
-	a.server, err = a.serverCert(now)
+	a.server, err = a.serverCert(from)
 	return a, err
 }
 
+const longLife = 10 * 365 * 24 * time.Hour
+
 // serverCert is valid for the name that every client verifies, whatever address
 // it dialled.
-func (a *authority) serverCert(now time.Time) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func (a *authority) serverCert(from time.Time) (*tls.Certificate, error) {
+	key, err := pki.GenerateKey(pki.ECDSA, 0)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, err
 	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: "auth." + a.cluster},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.AddDate(10, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"teleport.cluster.local", "localhost"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	cert, err := a.ca.Issue(key.Public(), pki.Leaf{
+		Subject: pkix.Name{CommonName: "auth." + a.cluster},
+		DNS:     []string{"teleport.cluster.local", "localhost"},
+		IPs:     []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		Usage:   []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		From:    from,
+		TTL:     longLife,
+	})
+	if err != nil {
+		return nil, err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, a.cert, key.Public(), a.key)
-	return tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key}, err
+	return pki.Join([]*x509.Certificate{cert, a.ca.Cert}, key)
 }
 
 func (a *authority) serverTLS() *tls.Config {
 	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
+	pool.AddCert(a.ca.Cert)
 	return &tls.Config{
-		Certificates: []tls.Certificate{a.server},
+		Certificates: []tls.Certificate{*a.server},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    pool,
 		NextProtos:   []string{"h2"},
@@ -102,33 +89,26 @@ type user struct {
 }
 
 func (a *authority) signUser(ttl time.Duration) (user, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := pki.GenerateKey(pki.ECDSA, 0)
 	if err != nil {
 		return user{}, err
 	}
-	end := time.Now().Add(ttl)
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: userName, Organization: []string{userName}},
-		NotBefore:    end.Add(-max(ttl, -ttl) - time.Hour),
-		NotAfter:     end,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, a.cert, key.Public(), a.key)
+	from := time.Now().Add(min(ttl, 0) - 2*time.Hour) // also an expired one was valid once
+	cert, err := a.ca.Issue(key.Public(), pki.Leaf{
+		Subject: pkix.Name{CommonName: userName, Organization: []string{userName}},
+		Usage:   []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		From:    from,
+		TTL:     ttl - min(ttl, 0) + 2*time.Hour,
+	})
 	if err != nil {
 		return user{}, err
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
+	u := user{certPEM: pki.EncodeCertificates(cert)}
+	if u.keyPEM, err = pki.EncodeKey(key); err != nil {
 		return user{}, err
 	}
-	line, err := a.signSSH(key.Public(), leaf)
-	return user{
-		keyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
-		certPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		sshLine: line,
-	}, err
+	u.sshLine, err = a.signSSH(key.Public(), cert)
+	return u, err
 }
 
 func (a *authority) signSSH(public crypto.PublicKey, like *x509.Certificate) ([]byte, error) {
@@ -184,7 +164,7 @@ func (s *Server) WritePair(dir string, ttl time.Duration) (cert, key, ca string,
 }
 
 func (s *Server) caPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.certs.cert.Raw})
+	return pki.EncodeCertificates(s.certs.ca.Cert)
 }
 
 // replaceFile never shows a reader half an identity.
