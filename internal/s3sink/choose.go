@@ -135,6 +135,7 @@ func (t *transfer) chooseOther(ctx context.Context) error {
 	case o.format.numbered:
 		// Somebody else writes here: what is remembered of the slice is no longer true.
 		o.indexes.doubt(t.slot)
+	case o.format.random && t.others < otherSeconds:
 	case o.format.timed && t.others < otherSeconds:
 		if err := wait(ctx, time.Second); err != nil {
 			return err

@@ -25,6 +25,7 @@ type keyFormat struct {
 	checked   bool // check_object
 	numbered  bool // the keys of a slice differ by %{index}
 	timed     bool // the key holds %{hms_slice}: another second, another key
+	random    bool // the key holds %{uuid_flush}: another time, another key
 	unique    bool // no other chunk can have the same key
 	utc       bool // of %{hms_slice}
 }
@@ -58,6 +59,7 @@ func newKeyFormat(k *keyOptions, format, ext string) (*keyFormat, error) {
 		template: template, slice: k.slice, index: k.index, hexLength: k.hexLength, zone: time.Local, utc: true, checked: k.checkObject,
 		numbered: k.checkObject && strings.Contains(text, "%{index}"),
 		timed:    !k.checkObject && strings.Contains(text, "%{hms_slice}"),
+		random:   strings.Contains(text, "%{uuid_flush}"),
 		unique:   uniqueKey(text, k.hexLength),
 	}, nil
 }

@@ -10,10 +10,9 @@
 //     (plan.go), durably, before the first byte is sent. Whatever happens then,
 //     this process and any later one try that key again, with the same bytes.
 //   - The PUT says If-None-Match: *, and each object carries the chunk's id in
-//     x-amz-meta-sluice-chunk (put.go). An answer 412 to the very first request
-//     for a key means that it is a stranger's, so the next index is taken. A 412
-//     after an attempt whose outcome is not known needs a HEAD: our id is "done",
-//     another is the next index (write.go).
+//     x-amz-meta-sluice-chunk (put.go). An answer 412 asks for a HEAD: our id is
+//     "done", another the next index. Where a HEAD is not allowed, a 412 to the
+//     very first request for a key means that it is a stranger's (send.go).
 //   - A store that is not Amazon's must first prove that it honours the header
 //     (prove.go); until then, and for ever if it does not, a HEAD goes before
 //     each PUT, as in Fluentd.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -43,10 +42,13 @@ func (t *transfer) send(ctx context.Context, body *spool) (verdict, error) {
 		case err == nil:
 			t.accepted(conditional)
 			return isOurs, nil
-		case status == http.StatusPreconditionFailed && first:
-			return isForeign, nil
 		case status == http.StatusPreconditionFailed:
-			if found, err := t.whose(ctx, true); found != isAbsent {
+			found, err := t.whose(ctx, true)
+			var u *undecided
+			if first && errors.As(err, &u) && !t.o.mayHead.Load() {
+				return isForeign, nil // nothing of ours can be there yet
+			}
+			if found != isAbsent {
 				return found, err
 			}
 			// It was there and is gone: put it again.
@@ -106,9 +108,6 @@ func (t *transfer) whose(ctx context.Context, exists bool) (verdict, error) {
 	switch {
 	case err == nil && owner == t.id():
 		return isOurs, nil
-	case err == nil && owner == "" && holdsID(t.plan.key, t.id()):
-		// A Fluentd that had this chunk before us has stored it.
-		return isOurs, nil
 	case err == nil:
 		return isForeign, nil
 	case errors.Is(err, errAbsent):
@@ -122,9 +121,6 @@ func (t *transfer) whose(ctx context.Context, exists bool) (verdict, error) {
 	}
 	return isAbsent, nil // the same bytes once more do no harm
 }
-
-// holdsID reports whether the key was made with ${chunk_id}.
-func holdsID(key, id string) bool { return strings.Contains(key, id) }
 
 // undecided is the state that only a person can mend.
 type undecided struct {

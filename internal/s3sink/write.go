@@ -123,7 +123,7 @@ func (t *transfer) done() error {
 	}
 	// A chunk that a power cut brings back finds its object by HEAD, if it may
 	// ask, or knows it by its key.
-	if t.guarded && t.o.proof.proved() && (t.o.format.unique || t.o.mayHead.Load()) {
+	if t.plan != nil && !t.replaces() && t.o.proof.proved() && (t.o.format.unique || t.o.mayHead.Load()) {
 		t.c.Conditional(true)
 	}
 	if o := t.o; o.delaySet && t.meta.HasTimekey && time.Since(time.Unix(t.meta.Timekey, 0)) > o.delay && t.plan != nil {
