@@ -101,11 +101,13 @@ type reader interface {
 // allow: in bulk once it was ever done in bulk, or when the cluster offers it;
 // else by searching.
 type auditSource struct {
-	cfg sourceConfig
+	cfg    sourceConfig
+	saving sync.Mutex // one write of the state at a time
 
 	mu      sync.Mutex // guards what follows
 	reader  reader
 	ledger  *ledger
+	running bool
 	unsaved bool // the last attempt to write progress failed
 }
 
@@ -116,6 +118,8 @@ func (a *auditSource) Run(ctx context.Context, deliver func(context.Context, *Re
 	if err != nil {
 		return err
 	}
+	a.setRunning(true)
+	defer a.setRunning(false)
 	running, stop := context.WithCancel(ctx)
 	var saver sync.WaitGroup
 	saver.Go(func() { a.keepSaving(running, r) })
@@ -128,14 +132,27 @@ func (a *auditSource) Run(ctx context.Context, deliver func(context.Context, *Re
 	return err
 }
 
-// Ack notes that an event's fate is sealed.
-func (a *auditSource) Ack(r *Read) {
-	p, ok := r.place.(*place)
+func (a *auditSource) setRunning(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = on
+}
+
+// Ack notes that an event's fate is sealed. The one that settles the last event
+// under way after Run has ended writes that down, since nobody else would.
+func (a *auditSource) Ack(e *Read) {
+	p, ok := e.place.(*place)
 	if !ok {
 		return // not one of ours: an event of a recording
 	}
-	a.current().acked(p) // before the ledger: what it calls settled is remembered there
+	a.mu.Lock()
+	r, running := a.reader, a.running
+	a.mu.Unlock()
+	r.acked(p) // before the ledger: what it calls settled is remembered there
 	p.ack()
+	if !running && a.ledger.inFlight() == 0 {
+		a.save(r)
+	}
 }
 
 func (a *auditSource) current() reader {
@@ -144,12 +161,14 @@ func (a *auditSource) current() reader {
 	return a.reader
 }
 
-// Close writes what was acknowledged since Run ended.
+// Close writes what was acknowledged since Run ended, when not all was.
 func (a *auditSource) Close() error {
 	r := a.current()
 	if r == nil {
 		return nil
 	}
+	a.saving.Lock()
+	defer a.saving.Unlock()
 	if err := r.save(); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
@@ -173,17 +192,20 @@ func (a *auditSource) keepSaving(ctx context.Context, r reader) {
 	for {
 		select {
 		case <-ctx.Done():
-			a.saved(r.save())
+			a.save(r)
 			return
 		case <-tick.C:
-			a.saved(r.save())
+			a.save(r)
 		}
 	}
 }
 
-// saved reports a state that can not be written. Events go on: they are not
-// lost, only sent again after a restart.
-func (a *auditSource) saved(err error) {
+// save writes progress and reports a state that can not be written. Events go
+// on: they are not lost, only sent again after a restart.
+func (a *auditSource) save(r reader) {
+	a.saving.Lock()
+	err := r.save()
+	a.saving.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.cfg.inFlight != nil {
