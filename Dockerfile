@@ -2,6 +2,19 @@
 # cluster of docker-compose.yml. Static binaries, no shell, no root.
 ARG GO_IMAGE=golang:1.26-bookworm
 
+# An S3 server in Go, for the compose file only.
+FROM ${GO_IMAGE} AS s3build
+ARG GOPROXY
+ARG GOSUMDB
+ARG VERSITYGW=v1.8.0
+ENV CGO_ENABLED=0
+RUN go install github.com/versity/versitygw/cmd/versitygw@${VERSITYGW}
+
+FROM scratch AS s3
+COPY --from=s3build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=s3build /root/go/bin/versitygw /usr/local/bin/versitygw
+ENTRYPOINT ["/usr/local/bin/versitygw"]
+
 FROM ${GO_IMAGE} AS build
 ARG GOPROXY
 ARG GOSUMDB
@@ -17,19 +30,6 @@ RUN mkdir -p /root-fs/var/lib/relay /root-fs/var/lib/handler /root-fs/fluentd/et
  && cp /out/relay /out/handler /root-fs/usr/local/bin/ \
  && ln -s relay /root-fs/usr/local/bin/fluentd && ln -s handler /root-fs/usr/local/bin/teleport-event-handler \
  && chown -R 65532:65532 /root-fs/var /root-fs/fluentd /root-fs/keys /root-fs/tmp && chmod 1777 /root-fs/tmp
-
-# An S3 server in Go, for the compose file only.
-FROM ${GO_IMAGE} AS s3build
-ARG GOPROXY
-ARG GOSUMDB
-ARG VERSITYGW=v1.8.0
-ENV CGO_ENABLED=0
-RUN go install github.com/versity/versitygw/cmd/versitygw@${VERSITYGW}
-
-FROM scratch AS s3
-COPY --from=s3build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=s3build /root/go/bin/versitygw /usr/local/bin/versitygw
-ENTRYPOINT ["/usr/local/bin/versitygw"]
 
 FROM scratch AS base
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -34,7 +34,7 @@ fuzz:               ## every fuzz target, FUZZTIME each
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
 torture:            ## random kills, full disks, failing syncs, S3 outages; prints its seed
-	SLUICE_HISTORIES=100000 SLUICE_TORTURE=5000 $(GO) test -timeout 60m -run 'Model|Torture' ./internal/buffer/... ./internal/torture/...
+	SLUICE_HISTORIES=100000 SLUICE_TORTURE=5000 SLUICE_TORTURE_PROCESSES=20 $(GO) test -timeout 60m -run 'Model|Torture' ./internal/buffer/... ./internal/torture/...
 
 docs:               ## docs/reference from the declarations
 	$(GO) run ./cmd/relay reference docs/reference

@@ -22,6 +22,7 @@ import (
 var version = "dev" // set by the linker
 
 func main() {
+	limitMemory()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -31,6 +32,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		switch args[0] {
 		case "check":
 			return check(args[1:], stdout, stderr)
+		case "buffer":
+			return bufferCommand(args[1:], stdout, stderr)
 		case "reference":
 			return reference(args[1:], stderr)
 		}
@@ -71,6 +74,34 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return c.Run(stdout)
+}
+
+// bufferCommand is `relay buffer ls DIR` and its neighbours.
+func bufferCommand(args []string, stdout, stderr io.Writer) int {
+	b := relayctl.Buffer{Out: stdout}
+	var words []string
+	for _, arg := range args {
+		switch arg {
+		case "--json":
+			b.JSON = true
+		case "--yes", "-y":
+			b.Yes = true
+		case "-h", "--help":
+			fmt.Fprint(stdout, relayctl.BufferUsage)
+			return 0
+		default:
+			words = append(words, arg)
+		}
+	}
+	if len(words) < 2 {
+		fmt.Fprint(stderr, relayctl.BufferUsage)
+		return 1
+	}
+	if err := b.Run(words[0], words[1], words[2:]); err != nil {
+		fmt.Fprintln(stderr, "relay: error:", err)
+		return 1
+	}
+	return 0
 }
 
 // reference writes docs/reference; it is what `make docs` runs.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"github.com/sluicelog/sluice/internal/filter"
 	"github.com/sluicelog/sluice/internal/formatter"
 	"github.com/sluicelog/sluice/internal/ingest"
 	"github.com/sluicelog/sluice/internal/output"
@@ -16,7 +17,12 @@ func Plugins() *plugin.Table {
 			"http":    ingest.NewHTTP,
 			"forward": ingest.NewForward,
 		},
-		Filters: map[string]func(plugin.Env) plugin.Filter{},
+		Filters: map[string]func(plugin.Env) plugin.Filter{
+			"record_transformer": filter.NewRecordTransformer,
+			"grep":               filter.NewGrep,
+			"parser":             filter.NewParser,
+			"stdout":             filter.NewStdout,
+		},
 		Outputs: map[string]func(plugin.Env) plugin.Output{
 			"s3": s3sink.New,
 		},
@@ -44,9 +50,15 @@ func Plugins() *plugin.Table {
 			"syslog":       parser.NewSyslog,
 		},
 		Formatters: map[string]func(plugin.Env) plugin.Formatter{
-			"json":     formatter.NewJSON,
-			"out_file": formatter.NewOutFile,
-			"stdout":   formatter.NewStdout,
+			"json":         formatter.NewJSON,
+			"out_file":     formatter.NewOutFile,
+			"stdout":       formatter.NewStdout,
+			"csv":          formatter.NewCSV,
+			"tsv":          formatter.NewTSV,
+			"ltsv":         formatter.NewLTSV,
+			"hash":         formatter.NewHash,
+			"msgpack":      formatter.NewMsgpack,
+			"single_value": formatter.NewSingleValue,
 		},
 		Absent: absent,
 	}
