@@ -40,15 +40,15 @@ const (
 	Ed25519 KeyType = "ed25519" // not spoken by every TLS client
 )
 
-// GenerateKey makes a private key. bits counts for [RSA] only and is 1024, 2048 or
+// GenerateKey makes a private key. bits counts for [RSA] only and is 1024, 2048, 3072 or
 // 4096; a key of 4096 bits takes seconds.
 func GenerateKey(kind KeyType, bits int) (crypto.Signer, error) {
 	switch kind {
 	case RSA4096:
 		return GenerateKey(RSA, 4096)
 	case RSA:
-		if bits != 1024 && bits != 2048 && bits != 4096 {
-			return nil, fmt.Errorf("generate rsa key: length %d is none of 1024, 2048, 4096", bits)
+		if bits != 1024 && bits != 2048 && bits != 3072 && bits != 4096 {
+			return nil, fmt.Errorf("generate rsa key: length %d is none of 1024, 2048, 3072, 4096", bits)
 		}
 		return signer(rsa.GenerateKey(rand.Reader, bits))
 	case ECDSA:

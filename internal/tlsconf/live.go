@@ -1,13 +1,13 @@
 package tlsconf
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -16,176 +16,253 @@ import (
 	"github.com/sluicelog/sluice/internal/metrics"
 )
 
-// watchInterval is how often files are looked at. A look is a stat a file; it
-// sees symbolic links that were swapped, and works on every file system.
-const watchInterval = 500 * time.Millisecond
-
 // live is a server's configuration that follows its files.
 type live struct {
-	server  *Server
-	log     *slog.Logger
-	current atomic.Pointer[tls.Config]
-	seen    []stamp
+	server *Server
+	log    *slog.Logger
+	outer  *tls.Config // for listeners: each handshake asks it for current
+	inUse  atomic.Pointer[material]
+	failed *failures
+	counts counts
+	poll   time.Duration // how often files are compared without being told of a change
 
+	// Of watch alone, and of open before it:
+	made   *tls.Certificate   // the certificate that was made at start, if one was
+	madeOf [sha256.Size]byte  // from these files
+	broken [sha256.Size]byte  // files that can not be used, and have been complained about
+	unsure [sha256.Size]byte  // files that could not be used once; the next look decides
+	warned map[string]float64 // days before its end that a file was warned about
+}
+
+// counts are the metrics of certificates.
+type counts struct {
 	expiry  *prometheus.GaugeVec
 	reloads *prometheus.CounterVec
-	failed  *prometheus.CounterVec
-	warned  time.Duration // the least of the steps that was warned about
 }
 
-func newLive(s *Server, log *slog.Logger, m *metrics.Registry) (*live, error) {
-	l := &live{
-		server: s, log: log,
-		expiry:  m.Gauge("relay_tls_certificate_expiry_seconds", "When a certificate ends, Unix seconds.", "file"),
-		reloads: m.Counter("relay_tls_reloads_total", "Times that certificates were read again.", "result"),
-		failed:  m.Counter("relay_tls_handshake_errors_total", "Handshakes that failed, by reason.", "reason"),
+func newCounts(m *metrics.Registry) counts {
+	return counts{
+		expiry: m.Gauge("relay_tls_cert_expiry_seconds",
+			"When a certificate in use, or the first of several, ends (use crl: when a revocation list should be replaced), Unix seconds.", "file", "use"),
+		reloads: m.Counter("relay_tls_reloads_total", "Times that changed certificate files were read, by result.", "result"),
 	}
-	l.seen = stamps(l.files())
-	if err := l.load(); err != nil {
-		return nil, err
-	}
-	l.warnExpiry()
-	return l, nil
 }
 
-func (l *live) files() []string {
+// material is what the files of a server held when they were last good.
+type material struct {
+	config *tls.Config
+	sum    [sha256.Size]byte
+	ends   []end
+}
+
+// pollInterval is for file systems that tell nothing, such as NFS.
+const pollInterval = 30 * time.Second
+
+func newLive(s *Server, log *slog.Logger, m *metrics.Registry) *live {
+	l := &live{server: s, log: log, failed: newFailures(log, m), counts: newCounts(m), poll: pollInterval, warned: map[string]float64{}}
+	l.outer = &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		NextProtos:         protocols,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return l.inUse.Load().config, nil },
+		// The keys of session tickets are the outer configuration's, so that clients
+		// resume their sessions when certificates have been replaced. What they may not
+		// resume is found out by crypto/tls (authorities) and by vouch (the rest).
+	}
+	return l
+}
+
+// protocols: net/http serves HTTP/2 at up to twice the CPU per small request.
+var protocols = []string{"http/1.1"}
+
+func (l *live) paths() []string {
 	s := l.server
-	files := []string{}
-	for _, path := range []string{s.certPath, s.keyPath, s.caPath, s.caCertPath, s.caKeyPath} {
-		if path == "" {
-			continue
-		}
-		if inner, err := filesOf(path); err == nil {
-			files = append(files, inner...)
-		}
-		files = append(files, path)
-	}
-	return files
+	return []string{s.certPath, s.keyPath, s.caPath, s.crlPath, s.caCertPath, s.caKeyPath}
 }
 
-// load reads the files and puts the new configuration in place.
-func (l *live) load() error {
-	s := l.server
-	var pair *tls.Certificate
-	var err error
-	if s.certPath != "" {
-		pair, err = readPair(s.certPath, s.keyPath, s.passphrase)
-	} else {
-		pair, err = s.selfMade()
+// open reads the files for the first time.
+func (l *live) open(now time.Time) error {
+	if text := l.server.skippedCiphers(); text != "" {
+		l.log.Warn(text)
 	}
+	m, err := l.read(take(l.paths()...))
 	if err != nil {
 		return err
 	}
-	var clients *x509.CertPool
+	l.use(m, now)
+	return nil
+}
+
+func (l *live) use(m *material, now time.Time) {
+	l.inUse.Store(m)
+	for _, e := range m.ends {
+		l.counts.expiry.WithLabelValues(e.file, e.use).Set(float64(e.at.Unix()))
+	}
+	clear(l.warned)
+	l.warnOfEnds(now)
+}
+
+// read makes a configuration of the files, or says what is wrong with them.
+func (l *live) read(files *snapshot) (*material, error) {
+	s := l.server
+	m := &material{sum: files.sum}
+	pair, err := l.certificate(files)
+	if err != nil {
+		return nil, err
+	}
+	m.ends = append(m.ends, firstEnd(s.certificateFile(), "server", []*x509.Certificate{pair.Leaf}))
+	m.config = &tls.Config{Certificates: []tls.Certificate{*pair}, NextProtos: protocols}
+	s.versions.apply(m.config)
+	if !s.clientAuth || s.insecure {
+		return m, nil
+	}
+	return m, s.askClients(m, files)
+}
+
+// askClients asks for a certificate of the authorities. Without ca_path those of
+// the system count, as in Fluentd; hardly a client has a certificate of one.
+func (s *Server) askClients(m *material, files *snapshot) error {
+	var authorities []*x509.Certificate
+	var lists *revocations
+	var err error
 	if s.caPath != "" {
-		if clients, _, err = readPool(s.caPath); err != nil {
+		if authorities, err = files.authorities(s.caPath, "ca_path"); err != nil {
+			return err
+		}
+		m.ends = append(m.ends, firstEnd(s.caPath, "ca", authorities))
+	}
+	if s.crlPath != "" {
+		if lists, err = files.revocations(s.crlPath, authorities); err != nil {
+			return err
+		}
+		m.ends = append(m.ends, lists.ends...)
+	}
+	m.config.ClientAuth, m.config.ClientCAs = tls.RequireAndVerifyClientCert, poolOf(authorities)
+	m.config.VerifyConnection = func(c tls.ConnectionState) error { return s.vouch(c, lists) }
+	return nil
+}
+
+// certificate is the server's own: that of the files, or one that is made of an
+// authority's files, and made again only when those change.
+func (l *live) certificate(files *snapshot) (*tls.Certificate, error) {
+	s := l.server
+	if s.certPath != "" {
+		return files.pair(s.certPath, s.keyPath, s.passphrase, pairNames{"cert_path", "private_key_path", "private_key_passphrase"})
+	}
+	of := take(s.caCertPath, s.caKeyPath)
+	if l.made != nil && l.madeOf == of.sum {
+		return l.made, nil
+	}
+	made, err := s.make(of)
+	if err != nil {
+		return nil, err
+	}
+	l.made, l.madeOf = made, of.sum
+	return made, nil
+}
+
+func (s *Server) make(files *snapshot) (*tls.Certificate, error) {
+	if s.caCertPath != "" {
+		return s.fromAuthority(files)
+	}
+	return s.generate.selfMade()
+}
+
+// certificateFile is what the server's certificate is called in metrics and logs.
+func (s *Server) certificateFile() string {
+	switch {
+	case s.certPath != "":
+		return s.certPath
+	case s.caCertPath != "":
+		return "made of " + s.caCertPath
+	}
+	return "self-made"
+}
+
+// vouch looks at a client whose authority is in order, also when it resumes a
+// session from before a certificate was revoked.
+func (s *Server) vouch(c tls.ConnectionState, lists *revocations) error {
+	for _, chain := range c.VerifiedChains {
+		if err := lists.check(chain); err != nil {
 			return err
 		}
 	}
-	config, err := s.config(pair, clients)
-	if err != nil {
-		return err
-	}
-	l.current.Store(config)
-	if pair.Leaf != nil {
-		l.expiry.WithLabelValues(s.certPath).Set(float64(pair.Leaf.NotAfter.Unix()))
+	leaf := c.PeerCertificates[0]
+	if _, ok := s.clients.Allowed(leaf); !ok {
+		return fmt.Errorf("%w: %s", errNotAllowed, describe(leaf))
 	}
 	return nil
 }
 
-// listen accepts connections with whatever configuration is the present one.
-func (l *live) listen(ln net.Listener, handshakes int) net.Listener {
-	outer := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return l.current.Load(), nil },
-		NextProtos:         []string{"http/1.1"},
-	}
-	return &listener{Listener: ln, config: outer, slots: make(chan struct{}, max(handshakes, 1)), live: l}
-}
-
-// Watch follows the files until ctx ends.
-func (s *Server) Watch(ctx context.Context) error {
-	if s.live == nil {
-		<-ctx.Done()
-		return nil
-	}
-	return s.live.watch(ctx)
-}
-
-func (l *live) watch(ctx context.Context) error {
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		l.warnExpiry()
-		now := stamps(l.files())
-		if equalStamps(now, l.seen) {
-			continue
-		}
-		l.seen = now
-		if err := l.load(); err != nil {
-			l.reloads.WithLabelValues("failed").Inc()
-			l.log.Error("certificates changed and can not be used; the old ones stay", "error", err)
-			continue
-		}
-		l.reloads.WithLabelValues("ok").Inc()
-		l.warned = 0
-		l.log.Info("certificates were read again", "certificate", l.server.certPath)
-	}
-}
-
-// expirySteps is when the end of a certificate is warned about.
-var expirySteps = []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
-
-func (l *live) warnExpiry() {
-	config := l.current.Load()
-	if len(config.Certificates) == 0 || config.Certificates[0].Leaf == nil {
-		return
-	}
-	end := config.Certificates[0].Leaf.NotAfter
-	left := time.Until(end)
-	for _, step := range expirySteps {
-		if left > step {
-			continue
-		}
-		if l.warned == 0 || step < l.warned {
-			l.warned = step
-			l.log.Warn(fmt.Sprintf("certificate ends in %.1f days", left.Hours()/24), "certificate", l.server.certPath, "end", end)
-		}
-		return
-	}
-}
-
-// stamp is what changes when a file does.
-type stamp struct {
-	path string
-	time time.Time
-	size int64
-	info os.FileInfo
-}
-
-func stamps(files []string) []stamp {
-	var all []stamp
-	for _, path := range files {
-		if info, err := os.Stat(path); err == nil {
-			all = append(all, stamp{path, info.ModTime(), info.Size(), info})
-		}
-	}
-	return all
-}
-
-func equalStamps(a, b []stamp) bool {
-	if len(a) != len(b) {
+// look compares the files with what is in use, and takes what is new and good. It
+// reports whether it should be asked again soon: a pair that is being replaced
+// does not fit together between its two files.
+func (l *live) look(now time.Time) (again bool) {
+	files := take(l.paths()...)
+	if bytes.Equal(files.sum[:], l.sumInUse()) || files.sum == l.broken {
+		l.warnOfEnds(now)
 		return false
 	}
-	for i := range a {
-		if a[i].path != b[i].path || !a[i].time.Equal(b[i].time) || a[i].size != b[i].size || !os.SameFile(a[i].info, b[i].info) {
-			return false
+	m, err := l.read(files)
+	switch {
+	case err == nil:
+		l.use(m, now)
+		l.broken = [sha256.Size]byte{}
+		l.counts.reloads.WithLabelValues("ok").Inc()
+		l.log.Info("certificates were read again", "certificate", l.server.certificateFile(), "end", m.ends[0].at.UTC())
+	case l.unsure != files.sum:
+		l.unsure = files.sum
+		return true
+	default:
+		l.broken = files.sum
+		l.counts.reloads.WithLabelValues("failed").Inc()
+		l.log.Error("certificate files changed and can not be used; what they held before stays in use", "error", err)
+	}
+	return false
+}
+
+func (l *live) sumInUse() []byte {
+	m := l.inUse.Load()
+	return m.sum[:]
+}
+
+// watch follows the files until ctx ends.
+func (l *live) watch(ctx context.Context) {
+	follow(ctx, l.log, l.paths(), l.poll, func() bool { return l.look(time.Now()) })
+}
+
+// expiryDays is when the end of a certificate is warned about.
+var expiryDays = []float64{0, 1, 7, 30}
+
+// warnOfEnds warns once at each step.
+func (l *live) warnOfEnds(now time.Time) {
+	for _, e := range l.inUse.Load().ends {
+		left := e.at.Sub(now).Hours() / 24
+		for _, days := range expiryDays {
+			if left > days {
+				continue
+			}
+			if last, said := l.warned[e.file+e.use]; !said || days < last {
+				l.warned[e.file+e.use] = days
+				l.log.Warn(endText(e, left), "file", e.file, "end", e.at.UTC())
+			}
+			break
 		}
 	}
-	return true
+}
+
+func endText(e end, daysLeft float64) string {
+	what := "certificate ends"
+	switch e.use {
+	case "ca":
+		what = "authority's certificate ends"
+	case "crl":
+		what = "revocation list should be replaced"
+	}
+	switch {
+	case daysLeft > 0:
+		return fmt.Sprintf("%s in %.1f days", what, daysLeft)
+	case e.use == "crl":
+		return "revocation list is older than its authority promised; it stays in use"
+	}
+	return what[:len(what)-1] + "ed"
 }

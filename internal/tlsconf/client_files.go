@@ -1,0 +1,234 @@
+package tlsconf
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/metrics"
+)
+
+// ClientFiles is a client's side of TLS: who signs the server's certificate, and
+// the client's own pair. All may be empty: then the system's authorities count and
+// no certificate is shown.
+//
+// The files are looked at again at handshakes, at most once a second. What is new
+// and good is used by that handshake; what is broken leaves the old in place and
+// is logged once. Nobody has to run anything for it.
+type ClientFiles struct {
+	CA, Cert, Key, Passphrase string
+	ServerName                string // for Config: what the server's certificate must be for
+	Insecure                  bool   // do not check the server's certificate
+
+	Log     *slog.Logger      // may be nil
+	Metrics *metrics.Registry // may be nil
+
+	authorities     []string // files like CA
+	anyName         bool     // the certificate may be for another name
+	allowSelfSigned bool
+	thumbprint      string // SHA-1 or SHA-256 of a certificate in the server's chain, hex
+	versions        versions
+	names           clientNames
+
+	mu      sync.Mutex
+	cache   tls.ClientSessionCache
+	pair    *tls.Certificate
+	pool    *x509.CertPool
+	sum     [sha256.Size]byte // of the files in use
+	broken  [sha256.Size]byte // files that were complained about
+	unsure  [sha256.Size]byte // files that did not do once; the next look decides
+	checked time.Time
+}
+
+// clientNames is what the parameters of the files are called, for errors.
+type clientNames struct {
+	ca   string
+	pair pairNames
+}
+
+var plainNames = clientNames{"ca", pairNames{"cert", "key", "passphrase"}}
+
+// checkInterval is how often handshakes look at the files at most.
+const checkInterval = time.Second
+
+// Config is [ClientFiles.Open] and a configuration for the server ServerName. With
+// an empty ServerName the name that the connection asks for counts, which must
+// then be a DNS name: TLS does not tell an address to whoever checks it. For
+// servers that are reached by address, use [ClientFiles.ConfigFor].
+func (f *ClientFiles) Config() (*tls.Config, error) {
+	if err := f.Open(); err != nil {
+		return nil, err
+	}
+	return f.ConfigFor(f.ServerName), nil
+}
+
+// Open reads the files; the error is about files that can not be used now.
+func (f *ClientFiles) Open() error {
+	if f.names == (clientNames{}) {
+		f.names = plainNames
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cache = tls.NewLRUClientSessionCache(64)
+	f.checked = time.Now()
+	return f.load(take(f.paths()...))
+}
+
+// ConfigFor is a configuration for connections to one server: its DNS name or its
+// address, without the port. It follows the files. Call it after Open.
+func (f *ClientFiles) ConfigFor(server string) *tls.Config {
+	// Our own check takes the place of the one of crypto/tls, which can not change
+	// its authorities.
+	c := &tls.Config{ServerName: server, ClientSessionCache: f.cache, InsecureSkipVerify: true} //nolint:gosec // see above
+	f.versions.apply(c)
+	if !f.Insecure {
+		c.VerifyConnection = func(s tls.ConnectionState) error { return f.verify(s, server) }
+	}
+	if f.Cert != "" {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, _ := f.current()
+			return pair, nil
+		}
+	}
+	return c
+}
+
+var errNoName = errors.New("the server is reached by its address, and nobody said which one to expect")
+
+// verify checks the server's chain as crypto/tls would, with the authorities that
+// the files hold now.
+func (f *ClientFiles) verify(s tls.ConnectionState, server string) error {
+	_, pool := f.current()
+	if server == "" {
+		server = s.ServerName
+	}
+	o := x509.VerifyOptions{Roots: pool, DNSName: server, Intermediates: x509.NewCertPool()}
+	switch {
+	case f.anyName:
+		o.DNSName = ""
+	case server == "":
+		return errNoName
+	}
+	for _, c := range s.PeerCertificates[1:] {
+		o.Intermediates.AddCert(c)
+	}
+	leaf := s.PeerCertificates[0]
+	if f.allowSelfSigned && isSelfSigned(leaf) {
+		o.Roots = x509.NewCertPool()
+		o.Roots.AddCert(leaf)
+	}
+	if _, err := leaf.Verify(o); err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	return f.checkThumbprint(s.PeerCertificates)
+}
+
+func isSelfSigned(c *x509.Certificate) bool {
+	return string(c.RawSubject) == string(c.RawIssuer) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+}
+
+func (f *ClientFiles) checkThumbprint(chain []*x509.Certificate) error {
+	if f.thumbprint == "" {
+		return nil
+	}
+	want := bareHex(f.thumbprint)
+	if slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return slices.Contains(thumbprints(c.Raw), want) }) {
+		return nil
+	}
+	return errors.New("no certificate of the server has the thumbprint that is asked for")
+}
+
+// current is what the files hold, looked at again when that is due.
+func (f *ClientFiles) current() (*tls.Certificate, *x509.CertPool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now := time.Now(); now.Sub(f.checked) >= checkInterval {
+		f.checked = now
+		if files := take(f.paths()...); files.sum != f.sum && files.sum != f.broken {
+			f.reload(files)
+		}
+	}
+	return f.pair, f.pool
+}
+
+// reload takes files that have changed. A pair that does not fit together may be
+// half written, so the complaint waits for the next look.
+func (f *ClientFiles) reload(files *snapshot) {
+	err := f.load(files)
+	if err != nil && f.unsure != files.sum {
+		f.unsure = files.sum
+		return
+	}
+	log := f.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	result := "ok"
+	if err == nil {
+		log.Info("certificates were read again", "certificate", f.Cert, "authority", f.CA)
+	} else {
+		result = "failed"
+		f.broken = files.sum
+		log.Error("certificate files changed and can not be used; what they held before stays in use", "error", err)
+	}
+	if f.Metrics != nil {
+		newCounts(f.Metrics).reloads.WithLabelValues(result).Inc()
+	}
+}
+
+func (f *ClientFiles) paths() []string {
+	return append([]string{f.CA, f.Cert, f.Key}, f.authorities...)
+}
+
+// load replaces what is in use, wholly or not at all. The caller holds mu.
+func (f *ClientFiles) load(files *snapshot) error {
+	var pair *tls.Certificate
+	var all []*x509.Certificate
+	var ends []end
+	var err error
+	if f.Cert != "" {
+		if pair, err = files.pair(f.Cert, f.Key, f.Passphrase, f.names.pair); err != nil {
+			return fmt.Errorf("client certificate: %w", err)
+		}
+		ends = append(ends, firstEnd(f.Cert, "client", []*x509.Certificate{pair.Leaf}))
+	}
+	for _, path := range append([]string{f.CA}, f.authorities...) {
+		if path == "" {
+			continue
+		}
+		certs, err := files.authorities(path, f.names.ca)
+		if err != nil {
+			return fmt.Errorf("authority of the server: %w", err)
+		}
+		all = append(all, certs...)
+		ends = append(ends, firstEnd(path, "ca", certs))
+	}
+	f.pair, f.pool, f.sum = pair, poolOf(all), files.sum
+	f.show(ends)
+	return nil
+}
+
+// show sets the metric of the ends, and warns of one that is near.
+func (f *ClientFiles) show(ends []end) {
+	for _, e := range ends {
+		if f.Metrics != nil {
+			newCounts(f.Metrics).expiry.WithLabelValues(e.file, e.use).Set(float64(e.at.Unix()))
+		}
+		if left := time.Until(e.at).Hours() / 24; f.Log != nil && left <= expiryDays[len(expiryDays)-1] {
+			f.Log.Warn(endText(e, left), "file", e.file, "end", e.at.UTC())
+		}
+	}
+}
+
+// thumbprints are the forms in which people write a certificate's hash.
+func thumbprints(der []byte) []string {
+	long := sha256.Sum256(der)
+	return []string{hex.EncodeToString(long[:]), sha1Hex(der)}
+}
