@@ -1,0 +1,416 @@
+package ruby
+
+// enumerator is a method that waits for its block: what each_with_index without
+// a block gives.
+type enumerator struct {
+	recv Value
+	name string
+	args []Value
+}
+
+// run calls the method with a block.
+func (e *enumerator) run(m *Env, blk *Proc) Value {
+	me := lookup(kindOf(e.recv), e.name)
+	if h, ok := e.recv.(*Hash); ok {
+		h.force()
+	}
+	m.step()
+	return m.invoke(&me, e.name, e.recv, e.args, blk, false)
+}
+
+// native makes a block of a Go function.
+func native(do func(m *Env, args []Value) Value) *Proc {
+	return &Proc{native: do, arity: -1}
+}
+
+// packed is what a block that takes one parameter gets of several values.
+func (m *Env) packed(args []Value) Value {
+	switch len(args) {
+	case 0:
+		return nil
+	case 1:
+		return args[0]
+	}
+	return m.list(args...)
+}
+
+// stop ends an iteration over anything but lists: it is panicked with and
+// recovered by eachOf.
+type stop struct{}
+
+// eachOf goes through anything that is enumerable; pairs of a hash come as
+// arrays of two. do returns false to stop.
+func (m *Env) eachOf(v Value, do func(v Value) bool) {
+	switch v := v.(type) {
+	case *Array:
+		for i := 0; i < len(v.v); i++ {
+			m.step()
+			if !do(v.v[i]) {
+				return
+			}
+		}
+	case *Hash:
+		v.eachWhile(func(k, val Value) bool {
+			m.step()
+			return do(m.list(k, val))
+		})
+	case *Range:
+		m.eachInRange(v, do)
+	case *enumerator:
+		m.eachEnum(v, do)
+	default:
+		m.missing(v, "each")
+	}
+}
+
+func (m *Env) eachEnum(e *enumerator, do func(v Value) bool) {
+	mine := new(stop)
+	k := m.mark()
+	defer func() {
+		if r := recover(); r != nil {
+			if r != any(mine) {
+				panic(r)
+			}
+			m.restore(k)
+		}
+	}()
+	e.run(m, native(func(m *Env, args []Value) Value {
+		v := m.packed(args)
+		if !do(v) {
+			panic(mine)
+		}
+		return nil
+	}))
+}
+
+// toArray is to_a of anything enumerable.
+func (m *Env) toArray(v Value) []Value {
+	if a, ok := v.(*Array); ok {
+		return a.v
+	}
+	if h, ok := v.(*Hash); ok {
+		out := make([]Value, 0, h.len())
+		h.each(func(k, v Value) { out = append(out, m.list(k, v)) })
+		return out
+	}
+	if r, ok := v.(*Range); ok && r.hi == nil {
+		m.raise("RangeError", "cannot convert endless range to an array")
+	}
+	var out []Value
+	m.eachOf(v, func(v Value) bool {
+		m.charge(16)
+		out = append(out, v)
+		return true
+	})
+	return out
+}
+
+// enumerableMethods are those of Enumerable.
+func enumerableMethods() table {
+	return table{
+		"to_a":             {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.list(m.toArray(self)...) }, 0, 0, false},
+		"entries":          {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.list(m.toArray(self)...) }, 0, 0, false},
+		"map":              {enumMap, 0, 0, false},
+		"collect":          {enumMap, 0, 0, false},
+		"flat_map":         {enumFlatMap, 0, 0, false},
+		"collect_concat":   {enumFlatMap, 0, 0, false},
+		"filter_map":       {enumFilterMap, 0, 0, false},
+		"select":           {enumSelect, 0, 0, false},
+		"filter":           {enumSelect, 0, 0, false},
+		"find_all":         {enumSelect, 0, 0, false},
+		"reject":           {enumReject, 0, 0, false},
+		"each_with_index":  {enumEachWithIndex, 0, 0, false},
+		"each_with_object": {enumEachWithObject, 1, 1, false},
+		"each_entry":       {enumEachEntry, 0, 0, false},
+		"reverse_each":     {enumReverseEach, 0, 0, false},
+		"reduce":           {enumReduce, 0, 2, false},
+		"inject":           {enumReduce, 0, 2, false},
+		"sum":              {enumSum, 0, 1, false},
+		"count":            {enumCount, 0, 1, false},
+		"find":             {enumFind, 0, 1, false},
+		"detect":           {enumFind, 0, 1, false},
+		"find_index":       {enumFindIndex, 0, 1, false},
+		"any?":             {enumAny, 0, 1, false},
+		"all?":             {enumAll, 0, 1, false},
+		"none?":            {enumNone, 0, 1, false},
+		"one?":             {enumOne, 0, 1, false},
+		"include?":         {enumInclude, 1, 1, false},
+		"member?":          {enumInclude, 1, 1, false},
+		"first":            {enumFirst, 0, 1, false},
+		"take":             {enumTake, 1, 1, false},
+		"take_while":       {enumTakeWhile, 0, 0, false},
+		"drop":             {enumDrop, 1, 1, false},
+		"drop_while":       {enumDropWhile, 0, 0, false},
+		"to_h":             {enumToH, 0, 0, false},
+		"group_by":         {enumGroupBy, 0, 0, false},
+		"partition":        {enumPartition, 0, 0, false},
+		"chunk_while":      {enumChunkWhile, 0, 0, false},
+		"slice_when":       {enumSliceWhen, 0, 0, false},
+		"each_slice":       {enumEachSlice, 1, 1, false},
+		"each_cons":        {enumEachCons, 1, 1, false},
+		"zip":              {enumZip, 0, -1, false},
+		"tally":            {enumTally, 0, 0, false},
+		"uniq":             {enumUniq, 0, 0, false},
+		"min":              {enumMin, 0, 1, false},
+		"max":              {enumMax, 0, 1, false},
+		"minmax":           {enumMinMax, 0, 0, false},
+		"min_by":           {enumMinBy, 0, 1, false},
+		"max_by":           {enumMaxBy, 0, 1, false},
+		"minmax_by":        {enumMinMaxBy, 0, 0, false},
+		"sort":             {enumSort, 0, 0, false},
+		"sort_by":          {enumSortBy, 0, 0, false},
+		"grep":             {enumGrep, 1, 1, false},
+		"grep_v":           {enumGrepV, 1, 1, false},
+	}
+}
+
+func enumMap(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "map", a, blk); ok {
+		return e
+	}
+	var out []Value
+	m.eachOf(self, func(v Value) bool {
+		out = append(out, m.yield1(blk, v))
+		m.charge(16)
+		return true
+	})
+	return m.array(out)
+}
+
+func enumFlatMap(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "flat_map", a, blk); ok {
+		return e
+	}
+	var out []Value
+	m.eachOf(self, func(v Value) bool {
+		got := m.yield1(blk, v)
+		if arr, ok := got.(*Array); ok {
+			m.charge(16 * len(arr.v))
+			out = append(out, arr.v...)
+		} else {
+			out = append(out, got)
+		}
+		return true
+	})
+	return m.array(out)
+}
+
+func enumFilterMap(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "filter_map", a, blk); ok {
+		return e
+	}
+	var out []Value
+	m.eachOf(self, func(v Value) bool {
+		if got := m.yield1(blk, v); truthy(got) {
+			out = append(out, got)
+		}
+		return true
+	})
+	return m.array(out)
+}
+
+func (m *Env) chosen(self Value, blk *Proc, want bool) Value {
+	var out []Value
+	m.eachOf(self, func(v Value) bool {
+		if truthy(m.yield1(blk, v)) == want {
+			out = append(out, v)
+		}
+		return true
+	})
+	return m.array(out)
+}
+
+func enumSelect(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "select", a, blk); ok {
+		return e
+	}
+	return m.chosen(self, blk, true)
+}
+
+func enumReject(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "reject", a, blk); ok {
+		return e
+	}
+	return m.chosen(self, blk, false)
+}
+
+func enumEachWithIndex(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "each_with_index", a, blk); ok {
+		return e
+	}
+	i := int64(0)
+	m.eachOf(self, func(v Value) bool {
+		m.yield2(blk, v, i)
+		i++
+		return true
+	})
+	return self
+}
+
+func enumEachWithObject(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "each_with_object", a, blk); ok {
+		return e
+	}
+	memo := a[0]
+	m.eachOf(self, func(v Value) bool {
+		m.yield2(blk, v, memo)
+		return true
+	})
+	return memo
+}
+
+func enumEachEntry(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "each_entry", a, blk); ok {
+		return e
+	}
+	m.eachOf(self, func(v Value) bool {
+		m.yield1(blk, v)
+		return true
+	})
+	return self
+}
+
+func enumReverseEach(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "reverse_each", a, blk); ok {
+		return e
+	}
+	list := append([]Value(nil), m.toArray(self)...)
+	for i := len(list) - 1; i >= 0; i-- {
+		m.yield1(blk, list[i])
+	}
+	return self
+}
+
+func enumReduce(m *Env, self Value, a []Value, blk *Proc) Value {
+	var memo Value
+	started := false
+	step := func(memo, v Value) Value { return m.yield2(blk, memo, v) }
+	switch {
+	case len(a) == 2:
+		memo, started = a[0], true
+		step = m.operator(a[1])
+	case len(a) == 1 && blk == nil:
+		step = m.operator(a[0])
+	case len(a) == 1:
+		memo, started = a[0], true
+	case blk == nil:
+		m.raise("LocalJumpError", "no block given")
+	}
+	m.eachOf(self, func(v Value) bool {
+		if !started {
+			memo, started = v, true
+			return true
+		}
+		memo = step(memo, v)
+		return true
+	})
+	return memo
+}
+
+// operator is the method that reduce(:+) names.
+func (m *Env) operator(v Value) func(memo, v Value) Value {
+	name := m.name(v)
+	return func(memo, v Value) Value { return m.send(memo, name, v) }
+}
+
+func enumCount(m *Env, self Value, a []Value, blk *Proc) Value {
+	n := int64(0)
+	m.eachOf(self, func(v Value) bool {
+		switch {
+		case len(a) > 0:
+			if m.eq(v, a[0]) {
+				n++
+			}
+		case blk == nil || truthy(m.yield1(blk, v)):
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+func enumFind(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, "find", a, blk); ok {
+		return e
+	}
+	var found Value
+	hit := false
+	m.eachOf(self, func(v Value) bool {
+		if truthy(m.yield1(blk, v)) {
+			found, hit = v, true
+		}
+		return !hit
+	})
+	if !hit && len(a) > 0 && a[0] != nil {
+		return m.send(a[0], "call")
+	}
+	return found
+}
+
+func enumFindIndex(m *Env, self Value, a []Value, blk *Proc) Value {
+	if len(a) == 0 {
+		if e, ok := m.enumOr(self, "find_index", a, blk); ok {
+			return e
+		}
+	}
+	i, hit := int64(0), false
+	m.eachOf(self, func(v Value) bool {
+		if len(a) > 0 {
+			hit = m.eq(v, a[0])
+		} else {
+			hit = truthy(m.yield1(blk, v))
+		}
+		if !hit {
+			i++
+		}
+		return !hit
+	})
+	if !hit {
+		return nil
+	}
+	return i
+}
+
+// tester is what any?, all? and so on ask of each element.
+func (m *Env) tester(a []Value, blk *Proc) func(v Value) bool {
+	switch {
+	case len(a) > 0:
+		return func(v Value) bool { return m.caseEq(a[0], v) }
+	case blk != nil:
+		return func(v Value) bool { return truthy(m.yield1(blk, v)) }
+	}
+	return truthy
+}
+
+func enumAny(m *Env, self Value, a []Value, blk *Proc) Value {
+	test, found := m.tester(a, blk), false
+	m.eachOf(self, func(v Value) bool { found = test(v); return !found })
+	return found
+}
+
+func enumAll(m *Env, self Value, a []Value, blk *Proc) Value {
+	test, all := m.tester(a, blk), true
+	m.eachOf(self, func(v Value) bool { all = test(v); return all })
+	return all
+}
+
+func enumNone(m *Env, self Value, a []Value, blk *Proc) Value {
+	return !enumAny(m, self, a, blk).(bool)
+}
+
+func enumOne(m *Env, self Value, a []Value, blk *Proc) Value {
+	test, n := m.tester(a, blk), 0
+	m.eachOf(self, func(v Value) bool {
+		if test(v) {
+			n++
+		}
+		return n < 2
+	})
+	return n == 1
+}
+
+func enumInclude(m *Env, self Value, a []Value, _ *Proc) Value {
+	found := false
+	m.eachOf(self, func(v Value) bool { found = m.eq(v, a[0]); return !found })
+	return found
+}

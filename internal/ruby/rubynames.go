@@ -1,0 +1,3 @@
+package ruby
+
+var rubyNames = map[string][]string{}
