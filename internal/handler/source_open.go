@@ -40,8 +40,9 @@ type sourceConfig struct {
 	inFlight   func(int) // told how much is under way, whenever state is written; may be nil
 }
 
-// saveInterval is how often progress is written to disk, as upstream has it.
-const saveInterval = 666 * time.Millisecond
+// saveInterval is how often progress is written to disk. What was acknowledged
+// since comes again after a kill.
+const saveInterval = 250 * time.Millisecond
 
 // newSource opens what is on disk. Which way of reading it will be is chosen by
 // the first Run that reaches the cluster.
@@ -119,11 +120,11 @@ func (a *auditSource) Run(ctx context.Context, deliver func(context.Context, *Re
 		return err
 	}
 	a.setRunning(true)
-	defer a.setRunning(false)
 	running, stop := context.WithCancel(ctx)
 	var saver sync.WaitGroup
 	saver.Go(func() { a.keepSaving(running, r) })
 	err = r.run(running, deliver)
+	a.setRunning(false) // before the last save: an answer that it misses saves for itself
 	stop()
 	saver.Wait()
 	if ctx.Err() != nil {
