@@ -106,7 +106,7 @@ func (c *Chunk) grow(n, ahead int64) error {
 	target := roundUp(want)
 	if n >= bigFrame {
 		err = c.file.Allocate(c.size, target-c.size)
-	} else if ahead > 0 {
+	} else if ahead > 0 && c.b.volume.charge(ahead) {
 		target = roundUp(want + ahead)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -120,6 +120,7 @@ func (c *Chunk) grow(n, ahead int64) error {
 		_ = c.file.Truncate(c.size) // gives a full disk its blocks back; a longer file does no harm
 		return writeError(err)
 	}
+	c.b.volume.charge(roundUp(want) - c.size)
 	c.size = target
 	return nil
 }

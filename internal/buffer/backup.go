@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -144,18 +145,13 @@ func (b *Buffer) Backup(c *Chunk, reason string) (place string, err error) {
 	} else {
 		b.meters.lost(c.Events(), "disable_chunk_backup")
 	}
-	b.mu.Lock()
-	c.where = gone
-	b.mu.Unlock()
-	if err = b.keepIDsOf(c); err == nil {
-		err = b.remove(c)
+	if !b.settle(c) {
+		return place, nil
 	}
-	if err != nil {
+	moved := strings.HasSuffix(place, chunkSuffix)
+	if err := b.finish(c, b.durable() && !moved); err != nil {
 		// It is in the backup; the file goes as soon as it can.
 		b.log.Error("remove a chunk that is in the backup folder", "chunk_id", c.id.String(), "error", err)
-		b.mu.Lock()
-		b.purged = append(b.purged, c)
-		b.mu.Unlock()
 	}
 	return place, nil
 }

@@ -38,6 +38,9 @@ type committer struct {
 	open     *group
 	running  bool // somebody commits, or has been told to
 	dirDirty bool // names were removed since the folder was last synced
+	stopped  bool // there is no background any more
+
+	rounds sync.Mutex // one commit at a time
 }
 
 func newCommitter(b *Buffer) *committer {
@@ -90,10 +93,10 @@ func (k *committer) wait(ctx context.Context, g *group) error {
 func (k *committer) mine(g *group) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.open != g || k.running {
+	if k.open != g || k.running && !k.stopped {
 		return false
 	}
-	if k.b.config().CommitDelay > 0 {
+	if !k.stopped && k.b.config().CommitDelay > 0 {
 		k.running = true
 		k.kick <- struct{}{}
 		return false
@@ -107,7 +110,7 @@ func (k *committer) mine(g *group) bool {
 func (k *committer) next() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.open.chunks) > 0 || k.dirDirty {
+	if !k.stopped && (len(k.open.chunks) > 0 || k.dirDirty) {
 		k.kick <- struct{}{} // running stays true, so there is room for one kick
 		return
 	}
@@ -118,7 +121,7 @@ func (k *committer) next() {
 func (k *committer) start() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.running && (len(k.open.chunks) > 0 || k.dirDirty) {
+	if !k.running && !k.stopped && (len(k.open.chunks) > 0 || k.dirDirty) {
 		k.running = true
 		k.kick <- struct{}{}
 	}
@@ -166,6 +169,8 @@ func (k *committer) take() *group {
 
 // round commits one group. Tickets are answered before anything else is done.
 func (k *committer) round(g *group) {
+	k.rounds.Lock()
+	defer k.rounds.Unlock()
 	began := k.b.elapsed()
 	failed := k.syncFiles(g.chunks)
 	err := k.syncNew(g.chunks)
@@ -182,6 +187,7 @@ func (k *committer) round(g *group) {
 	}
 	k.b.index.settle(g.claims)
 	k.syncRemoved()
+	k.b.opened.evict() // files are clean now
 }
 
 // syncFiles syncs the files and returns those that failed.
@@ -261,17 +267,17 @@ func (k *committer) syncRemoved() {
 	}
 }
 
-// close commits what is left and stops the background.
+// close stops the background and commits what is left. A Write that is still
+// under way afterwards commits for itself.
 func (k *committer) close() {
-	k.mu.Lock()
-	g := k.open
-	k.mu.Unlock()
-	k.start()
-	if len(g.chunks) > 0 {
-		<-g.done
-	}
 	close(k.quit)
 	k.bg.Wait()
+	k.mu.Lock()
+	k.stopped = true
+	k.mu.Unlock()
+	for g := k.take(); g != nil; g = k.take() {
+		k.round(g)
+	}
 }
 
 // part is where the events of a ticket went in one chunk.

@@ -129,7 +129,7 @@ func (b *Buffer) EnqueueDue(now time.Time) {
 	b.reschedule(now, elapsed)
 	s := &b.schedule
 	var leaving []*Chunk
-	for !b.queueFull() && len(s.byDue) > 0 && s.byDue[0].at <= elapsed {
+	for !b.queueFull(len(leaving)) && len(s.byDue) > 0 && s.byDue[0].at <= elapsed {
 		c := heap.Pop(&s.byDue).(dueChunk).chunk
 		if c.where != inStage {
 			continue // it was full
@@ -149,7 +149,7 @@ func (b *Buffer) EnqueueDue(now time.Time) {
 func (b *Buffer) EnqueueOlder(t time.Time) {
 	b.mu.Lock()
 	var leaving []*Chunk
-	for e := b.schedule.byAge.Front(); e != nil && !b.queueFull(); e = e.Next() {
+	for e := b.schedule.byAge.Front(); e != nil && !b.queueFull(len(leaving)); e = e.Next() {
 		c := e.Value.(*Chunk)
 		if !c.created.Before(t) {
 			break
@@ -179,9 +179,11 @@ func (b *Buffer) EnqueueAll() {
 	}
 }
 
-// queueFull says that time alone queues no more. b.mu is held.
-func (b *Buffer) queueFull() bool {
-	return b.config().QueuedChunksLimit > 0 && b.queue.Len() >= b.config().QueuedChunksLimit
+// queueFull says that time alone queues no more than the n chunks that are on
+// their way. b.mu is held.
+func (b *Buffer) queueFull(n int) bool {
+	limit := b.config().QueuedChunksLimit
+	return limit > 0 && b.queue.Len()+n >= limit
 }
 
 func (b *Buffer) enqueueAll(chunks []*Chunk) {

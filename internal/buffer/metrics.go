@@ -22,7 +22,7 @@ type meters struct {
 
 func newMeters(r *metrics.Registry, id string) *meters {
 	if r == nil {
-		r = metrics.New()
+		return idleMeters(id)
 	}
 	counts := prometheus.ExponentialBuckets(1, 2, 12)
 	histogram := func(name, help string, buckets []float64) prometheus.Observer {
@@ -44,6 +44,17 @@ func newMeters(r *metrics.Registry, id string) *meters {
 		adopted:       counter("relay_buffer_adopted_total", "Chunks that were taken over from Fluentd."),
 		lostBy:        r.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
 		id:            id,
+	}
+}
+
+// idleMeters counts for nobody.
+func idleMeters(id string) *meters {
+	observer := prometheus.ObserverFunc(func(float64) {})
+	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "idle"})
+	return &meters{
+		commitSeconds: observer, commitFiles: observer, commitTickets: observer,
+		ioErrors: counter, torn: counter, duplicates: counter, conflicts: counter, unnamed: counter, forgotten: counter, adopted: counter,
+		lostBy: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idle"}, []string{"plugin_id", "reason"}), id: id,
 	}
 }
 

@@ -21,15 +21,9 @@ func (b *Buffer) prepare(c *Chunk) bool {
 		b.meters.ioErrors.Inc()
 		return true
 	}
-	if !ready {
-		b.mu.Lock()
-		c.where = gone
-		b.mu.Unlock()
-		if err := b.remove(c); err != nil {
+	if !ready && b.settle(c) {
+		if err := b.finish(c, false); err != nil {
 			b.log.Error("remove a chunk that is done", "chunk_id", c.id.String(), "error", err)
-			b.mu.Lock()
-			b.purged = append(b.purged, c)
-			b.mu.Unlock()
 		}
 	}
 	return ready

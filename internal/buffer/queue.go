@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,6 +62,16 @@ func (b *Buffer) enqueue(c *Chunk) {
 	b.leaveSealing(c)
 	c.where = inQueue
 	c.elem = b.queue.PushBack(c)
+	// Seals run in parallel, and one that was retried is late: older chunks go
+	// first all the same, as far as a short look tells.
+	before := c.elem
+	for steps := 0; before.Prev() != nil && steps < 64; steps++ {
+		if older := before.Prev().Value.(*Chunk); bytes.Compare(older.id[:], c.id[:]) < 0 {
+			break
+		}
+		before = before.Prev()
+	}
+	b.queue.MoveBefore(c.elem, before)
 	b.signal()
 }
 
@@ -148,15 +159,34 @@ func (c *Chunk) noteDone() error {
 // with the next commit. Where the store does not refuse a second delivery (see
 // Conditional) a done note is written before the file goes.
 func (b *Buffer) Purge(c *Chunk) error {
-	b.mu.Lock()
-	if c.where != withOutput {
-		b.mu.Unlock()
+	if !b.settle(c) {
 		return fmt.Errorf("purge chunk %s: it was not handed out", c.id)
 	}
+	err := b.finish(c, b.durable() && !c.conditional.Load())
+	b.retryPurged()
+	if err != nil {
+		return fmt.Errorf("purge chunk %s: %w", c.id, err)
+	}
+	return nil
+}
+
+// settle takes a chunk from the output for good; false when the output does not
+// have it.
+func (b *Buffer) settle(c *Chunk) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.where != withOutput {
+		return false
+	}
 	c.where = gone
-	b.mu.Unlock()
+	return true
+}
+
+// finish removes a chunk whose events have a place elsewhere. What cannot be
+// removed now is tried again later.
+func (b *Buffer) finish(c *Chunk, note bool) error {
 	var noteErr error
-	if b.durable() && !c.conditional.Load() {
+	if note {
 		noteErr = c.noteDone()
 	}
 	err := b.keepIDsOf(c)
@@ -165,16 +195,15 @@ func (b *Buffer) Purge(c *Chunk) error {
 	}
 	if err != nil {
 		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.purged = append(b.purged, c)
-		b.mu.Unlock()
-		return fmt.Errorf("purge chunk %s: %w", c.id, err)
+		return err
 	}
 	if noteErr != nil {
 		// Without a note only the folder tells that the chunk is gone.
-		err = b.fs.SyncDir(b.dir)
+		return b.fs.SyncDir(b.dir)
 	}
-	b.retryPurged()
-	return err
+	return nil
 }
 
 // retryPurged tries again to remove what could not be removed before.
@@ -184,15 +213,7 @@ func (b *Buffer) retryPurged() {
 	b.purged = nil
 	b.mu.Unlock()
 	for _, c := range again {
-		err := b.keepIDsOf(c)
-		if err == nil {
-			err = b.remove(c)
-		}
-		if err != nil {
-			b.mu.Lock()
-			b.purged = append(b.purged, c)
-			b.mu.Unlock()
-		}
+		_ = b.finish(c, false) // it was told once
 	}
 }
 

@@ -170,6 +170,18 @@ func (v *volume) setFloor(floor, chunkLimit int64) (total int64) {
 	return total
 }
 
+// charge counts n bytes by which a file has grown; false when that leaves less
+// than min_free, so that no file reaches further ahead.
+func (v *volume) charge(n int64) bool {
+	if v == nil {
+		return true
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.budget -= n
+	return v.broken || v.budget >= 0
+}
+
 // spend reports whether n more bytes leave enough free.
 func (v *volume) spend(n int64) bool {
 	if v == nil {

@@ -32,7 +32,7 @@ type scanner struct {
 
 	win    []byte // bytes of the file from winOff
 	winOff int64
-	buf    [scanWindow]byte
+	buf    []byte
 }
 
 const scanWindow = 64 << 10
@@ -54,6 +54,9 @@ func (s *scanner) at(off int64, n int) ([]byte, error) {
 		return s.win[skip : skip+int64(n)], nil
 	}
 	want := int(min(scanWindow, s.size-off))
+	if want > len(s.buf) {
+		s.buf = make([]byte, want)
+	}
 	got, err := s.r.ReadAt(s.buf[:want], off)
 	s.win, s.winOff = s.buf[:got], off
 	if got < n {

@@ -65,6 +65,9 @@ type Disk struct {
 	inject   func(op Op, path string) error
 	capacity int64 // 0: no limit
 	counts   map[Op]int
+	// dirtyCloses counts handles that were closed while what they wrote was not
+	// durable: a later failure to write it would be told to nobody.
+	dirtyCloses int
 
 	// Lies are disks that do not keep their word; a test that passes on one of them
 	// tests nothing.
@@ -134,6 +137,14 @@ func (d *Disk) Count(op Op) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.counts[op]
+}
+
+// DirtyCloses is how many handles were closed by a living process while what they
+// had written was not durable.
+func (d *Disk) DirtyCloses() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dirtyCloses
 }
 
 // Used is the bytes of all files.

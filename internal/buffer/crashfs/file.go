@@ -120,16 +120,14 @@ func (n *inode) fail(rng *rand.Rand) {
 
 // dropCache forgets what is clean.
 func (n *inode) dropCache() {
-	for i := range n.cache {
-		s := i / sector
-		if d, dirty := n.dirty[s]; dirty && i-s*sector >= d.lo && i-s*sector < d.hi {
-			continue
-		}
-		n.cache[i] = 0
-		if i < len(n.disk) {
-			n.cache[i] = n.disk[i]
+	fresh := make([]byte, len(n.cache))
+	copy(fresh, n.disk)
+	for s, d := range n.dirty {
+		if from, to := s*sector+d.lo, min(s*sector+d.hi, len(fresh)); from < to {
+			copy(fresh[from:to], n.cache[from:to])
 		}
 	}
+	n.cache = fresh
 }
 
 // powerCut loses the cache.
@@ -157,6 +155,7 @@ type file struct {
 	name    string
 	process int
 	closed  bool
+	wrote   bool
 }
 
 // begin locks the disk and checks that the handle is good.
@@ -199,6 +198,7 @@ func (f *file) WriteBoth(head, body []byte, off int64) (int, error) {
 	if f.process != f.d.process || f.closed {
 		return 0, err
 	}
+	f.wrote = true
 	p := slices.Concat(head, body)
 	if err != nil {
 		n := f.d.rng.IntN(len(p) + 1)
@@ -287,6 +287,9 @@ func (f *file) DropCache() error {
 func (f *file) Close() error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
+	if f.process == f.d.process && !f.closed && f.wrote && len(f.node.dirty) > 0 {
+		f.d.dirtyCloses++
+	}
 	f.closed = true
 	return nil
 }
