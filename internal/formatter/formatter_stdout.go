@@ -51,7 +51,7 @@ func (f *stdout) Check() error {
 }
 
 func (f *stdout) Format(dst []byte, tag string, e event.Event) ([]byte, error) {
-	dst = e.Time.Std().In(time.Local).AppendFormat(dst, "2006-01-02 15:04:05.000000000 -0700")
+	dst = localTime(e).AppendFormat(dst, "2006-01-02 15:04:05.000000000 -0700")
 	dst = append(append(append(dst, ' '), tag...), ": "...)
 	start := len(dst)
 	dst, err := f.inner.Format(dst, tag, e)
@@ -62,4 +62,15 @@ func (f *stdout) Format(dst []byte, tag string, e event.Event) ([]byte, error) {
 	body := bytes.TrimSuffix(dst[start:], []byte("\n"))
 	body = bytes.TrimSuffix(body, []byte("\r"))
 	return append(dst[:start+len(body)], '\n'), nil
+}
+
+// localTime is the event's time as Fluentd's fast printer shows it: of years from
+// 10000 on, which come of milliseconds taken for seconds, only four digits. The
+// calendar repeats every 400 years, so the rest of the date is right.
+func localTime(e event.Event) time.Time {
+	t := e.Time.Std().In(time.Local)
+	if y := t.Year(); y > 9999 {
+		t = t.AddDate(-y/10000*10000, 0, 0)
+	}
+	return t
 }

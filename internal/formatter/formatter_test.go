@@ -132,6 +132,18 @@ func TestMsgpack(t *testing.T) {
 	}
 }
 
+// Milliseconds taken for seconds: what Fluentd printed.
+func TestFarYears(t *testing.T) {
+	f, err := configured("@type stdout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Format(nil, "t", event.Event{Time: event.Time{Sec: 1500000000123}, Record: event.NewRecord("n", 9)})
+	if want := "9503-02-10 02:42:03.000000000 +0000 t: {\"n\":9}\n"; err != nil || string(got) != want {
+		t.Errorf("got %q %v, want %q", got, err, want)
+	}
+}
+
 func TestConfigurationErrors(t *testing.T) {
 	for lines, want := range map[string]string{
 		"@type csv":                             "required",
