@@ -42,11 +42,11 @@ func (x *expansion) parts() []string {
 
 // final turns a value of Ruby's into one of a record. It is done last: a time that
 // two expressions share prints as the last of them left it.
-func (x *expansion) final(v any) any {
+func (x *expansion) final(v any) (any, error) {
 	if r, ok := v.(ruby.Value); ok {
 		return x.machine.ToEvent(r)
 	}
-	return v
+	return v, nil
 }
 
 // hintOf is what an error of the Ruby parser says to write instead.

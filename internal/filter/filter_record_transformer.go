@@ -153,12 +153,19 @@ func (f *recordTransformer) Filter(tag string, e event.Event, emit func(event.Ev
 	}
 	// All values are known before the first is set: an error must leave the record
 	// as it came, and expressions see it so.
+	for i, v := range x.values {
+		final, err := x.final(v)
+		if err != nil {
+			return fmt.Errorf("failed to expand `%s`: %w", f.fields[i].key, err)
+		}
+		x.values[i] = final
+	}
 	record := e.Record
 	if f.renew {
 		record = f.renewed(e.Record)
 	}
 	for i, v := range x.values {
-		record.Set(f.fields[i].key, x.final(v))
+		record.Set(f.fields[i].key, v)
 	}
 	if f.renewTime != "" {
 		if v, ok := record.Get(f.renewTime); ok {

@@ -30,7 +30,9 @@ func (l listTemplate) expand(x *expansion) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = x.final(v)
+		if out[i], err = x.final(v); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -44,7 +46,10 @@ func (h hashTemplate) expand(x *expansion) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.Set(f.key, x.final(v))
+		if v, err = x.final(v); err != nil {
+			return nil, err
+		}
+		out.Set(f.key, v)
 	}
 	return out, nil
 }

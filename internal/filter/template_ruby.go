@@ -80,7 +80,11 @@ func (t *rubyTemplate) expand(x *expansion) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.WriteString(x.machine.ToS(v))
+		text, err := x.machine.ToS(v)
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(text)
 	}
 	return b.String(), nil
 }
