@@ -115,12 +115,9 @@ func (g *Generator) Time(i int) time.Time {
 
 var precisions = []time.Duration{time.Second, 100 * time.Millisecond, time.Millisecond, time.Millisecond, time.Microsecond, time.Nanosecond}
 
-// Before is how many events have a time slot that began before t.
+// Before is how many events have a time that is surely before t.
 func (g *Generator) Before(t time.Time) int {
-	if d := t.Sub(g.o.Start); d > 0 {
-		return int((d + g.o.Step - 1) / g.o.Step)
-	}
-	return 0
+	return max(0, int(t.Sub(g.o.Start)/g.o.Step))
 }
 
 // SessionID is the session of the block that event i belongs to.
