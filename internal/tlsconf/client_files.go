@@ -38,7 +38,7 @@ type ClientFiles struct {
 	names           clientNames
 
 	mu      sync.Mutex
-	cache   tls.ClientSessionCache
+	cache   tls.ClientSessionCache // emptied when the files change
 	pair    *tls.Certificate
 	pool    *x509.CertPool
 	sum     [sha256.Size]byte // of the files in use
@@ -76,7 +76,6 @@ func (f *ClientFiles) Open() error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.cache = tls.NewLRUClientSessionCache(64)
 	f.checked = time.Now()
 	return f.load(take(f.paths()...))
 }
@@ -86,7 +85,7 @@ func (f *ClientFiles) Open() error {
 func (f *ClientFiles) ConfigFor(server string) *tls.Config {
 	// Our own check takes the place of the one of crypto/tls, which can not change
 	// its authorities.
-	c := &tls.Config{ServerName: server, ClientSessionCache: f.cache, InsecureSkipVerify: true} //nolint:gosec // see above
+	c := &tls.Config{ServerName: server, ClientSessionCache: sessions{f}, InsecureSkipVerify: true} //nolint:gosec // see above
 	f.versions.apply(c)
 	if !f.Insecure {
 		c.VerifyConnection = func(s tls.ConnectionState) error { return f.verify(s, server) }
@@ -211,6 +210,7 @@ func (f *ClientFiles) load(files *snapshot) error {
 		ends = append(ends, firstEnd(path, "ca", certs))
 	}
 	f.pair, f.pool, f.sum = pair, poolOf(all), files.sum
+	f.cache = tls.NewLRUClientSessionCache(64)
 	f.show(ends)
 	return nil
 }
@@ -225,6 +225,27 @@ func (f *ClientFiles) show(ends []end) {
 			f.Log.Warn(endText(e, left), "file", e.file, "end", e.at.UTC())
 		}
 	}
+}
+
+// sessions is the cache of a ClientFiles. A handshake asks it before anything else,
+// so that is when the files are looked at: a session from before they changed would
+// go on under the old certificate. (A ticket that an older connection receives
+// after the change is the exception; the server ends it with the old certificate.)
+type sessions struct{ files *ClientFiles }
+
+// Get implements tls.ClientSessionCache.
+func (s sessions) Get(key string) (*tls.ClientSessionState, bool) {
+	s.files.current()
+	return s.inner().Get(key)
+}
+
+// Put implements tls.ClientSessionCache.
+func (s sessions) Put(key string, session *tls.ClientSessionState) { s.inner().Put(key, session) }
+
+func (s sessions) inner() tls.ClientSessionCache {
+	s.files.mu.Lock()
+	defer s.files.mu.Unlock()
+	return s.files.cache
 }
 
 // thumbprints are the forms in which people write a certificate's hash.
