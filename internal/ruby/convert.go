@@ -1,7 +1,6 @@
 package ruby
 
 import (
-	"fmt"
 	"math/big"
 	"unicode/utf8"
 
@@ -42,80 +41,65 @@ func (m *Env) fromEvent(v any) Value {
 // ToEvent is a value as a record holds it. What JSON has no form for (times,
 // symbols, ranges) becomes text, and so do keys that are no text. A string in
 // ASCII-8BIT is event.Binary unless it is text all the same. Values that came out
-// of the record and were not changed may be shared with it.
-//
-// The error says that a value can be no part of a record: a lambda, or a list
-// that holds itself.
-func (m *Env) ToEvent(v Value) (any, error) { return m.toEvent(v, 0) }
+// of the record and were not changed may be shared with it. Of a list that holds
+// itself, what lies too deep is nil.
+func (m *Env) ToEvent(v Value) any {
+	m.nodes = 0
+	return m.toEvent(v, 0)
+}
 
-func (m *Env) toEvent(v Value, depth int) (out any, err error) {
-	if depth > maxNesting {
-		return nil, event.ErrTooDeep
+// maxNodes bounds what one value may become: lists that share others can stand for
+// far more than they take.
+const maxNodes = 4 << 20
+
+func (m *Env) toEvent(v Value, depth int) any {
+	if m.nodes++; depth > event.MaxDepth || m.nodes > maxNodes {
+		return nil
 	}
 	switch v := v.(type) {
 	case nil, bool, int64, float64, *big.Int, event.Time:
-		return v, nil
+		return v
 	case *Str:
 		if v.enc == binaryEnc && !utf8.ValidString(v.s) {
-			return event.Binary(v.s), nil
+			return event.Binary(v.s)
 		}
-		return v.s, nil
+		return v.s
 	case Sym:
-		return string(v), nil
+		return string(v)
 	case *Array:
 		list := make([]any, len(v.v))
 		for i, e := range v.v {
-			if list[i], err = m.toEvent(e, depth+1); err != nil {
-				return nil, err
-			}
+			list[i] = m.toEvent(e, depth+1)
 		}
-		return list, nil
+		return list
 	case *Hash:
 		return m.recordOf(v, depth)
 	}
-	return m.textOf(v)
+	return m.ToS(v)
 }
 
-func (m *Env) recordOf(h *Hash, depth int) (any, error) {
+func (m *Env) recordOf(h *Hash, depth int) any {
 	if h.lazy != nil && !m.dirty {
-		return h.lazy, nil
+		return h.lazy
 	}
 	r := event.NewRecord()
-	var err error
-	h.eachWhile(func(k, v Value) bool {
-		var text string
-		var val any
-		if text, err = m.ToS(k); err == nil {
-			val, err = m.toEvent(v, depth+1)
-		}
-		if err == nil {
-			r.Set(text, val)
-		}
-		return err == nil
-	})
-	return r, err
+	h.each(func(k, v Value) { r.Set(m.ToS(k), m.toEvent(v, depth+1)) })
+	return r
 }
 
-func (m *Env) textOf(v Value) (any, error) {
-	switch v.(type) {
-	case *Proc, *enumerator:
-		return nil, fmt.Errorf("a %s cannot be written into a record", className(v))
-	}
-	s, err := m.ToS(v)
-	return s, err
-}
-
-// ToS is Ruby's to_s of a value.
-func (m *Env) ToS(v Value) (s string, err error) {
+// ToS is Ruby's to_s of a value. Of what Ruby prints with an address (a lambda) it
+// is only the class.
+func (m *Env) ToS(v Value) (s string) {
 	if s, ok := v.(*Str); ok {
-		return s.s, nil
+		return s.s
 	}
 	defer func() {
-		if r := recover(); r != nil {
-			_, err = ended(r)
+		if recover() != nil {
+			s = "#<" + className(v) + ">"
 		}
 	}()
-	return m.toS(v).s, nil
+	m.bytes = 0 // the limit is that of one evaluation
+	return m.toS(v).s
 }
 
 // Changed goes through those fields of the record whose values expressions
@@ -127,8 +111,7 @@ func (m *Env) Changed(yield func(key string, v any) bool) {
 		return
 	}
 	for _, e := range m.owned {
-		v, err := m.ToEvent(e.val)
-		if err == nil && !yield(e.key.(string), v) {
+		if !yield(e.key.(string), m.ToEvent(e.val)) {
 			return
 		}
 	}

@@ -50,6 +50,7 @@ type Env struct {
 	steps   int
 	bytes   int
 	calls   int
+	nodes   int    // values that ToEvent came upon
 	lastSrc string // the last regular expression that was put together
 	lastRe  *Regexp
 	held    Value // the receiver of &. on its way

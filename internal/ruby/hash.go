@@ -313,6 +313,9 @@ func appendKey(dst []byte, v Value, depth int) []byte {
 	if depth > maxNesting {
 		panic(newException("SystemStackError", "stack level too deep"))
 	}
+	if len(dst) > maxBytes/4 {
+		panic(&LimitError{"much memory"}) // lists that share others, many times over
+	}
 	k := keyOfScalar(v)
 	dst = append(dst, byte('A'+k.k))
 	switch v := v.(type) {
