@@ -200,7 +200,7 @@ func (b *Buffer) openFolder(path string, floor int64) error {
 }
 
 func (b *Buffer) takeLock() error {
-	lock, err := b.fs.Lock(filepath.Join(b.dir, b.prefix+"lock"))
+	lock, err := b.fs.Lock(filepath.Join(b.dir, "."+b.prefix+"lock"))
 	if errors.Is(err, ErrLocked) && b.handover {
 		return nil
 	}

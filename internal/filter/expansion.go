@@ -43,8 +43,8 @@ func (x *expansion) parts() []string {
 // final turns a value of Ruby's into one of a record. It is done last: a time that
 // two expressions share prints as the last of them left it.
 func (x *expansion) final(v any) (any, error) {
-	if r, ok := v.(ruby.Value); ok {
-		return x.machine.ToEvent(r)
+	if r, ok := v.(rubyValue); ok {
+		return x.machine.ToEvent(r.v)
 	}
 	return v, nil
 }

@@ -17,6 +17,10 @@ type rubyPart struct {
 	program *ruby.Program
 }
 
+// rubyValue is a value that is still Ruby's; [expansion.final] makes one of a
+// record of it.
+type rubyValue struct{ v ruby.Value }
+
 // compileRuby splits a value into text and expressions. An expression ends at the
 // first closing brace up to which it is whole, so that braces within it, of hashes,
 // blocks and strings, are its own.
@@ -68,7 +72,8 @@ func expression(src string) (p *ruby.Program, n int, err error) {
 
 func (t *rubyTemplate) expand(x *expansion) (any, error) {
 	if t.single {
-		return t.parts[0].program.Eval(x.machine)
+		v, err := t.parts[0].program.Eval(x.machine)
+		return rubyValue{v}, err
 	}
 	var b strings.Builder
 	for i := range t.parts {

@@ -63,7 +63,7 @@ func (b *Buffer) Run(command, dir string, args []string) error {
 
 // exclusively runs a change while no relay uses the folder.
 func (b *Buffer) exclusively(dir string, change func() error) (err error) {
-	locks, err := filepath.Glob(filepath.Join(dir, "*lock"))
+	locks, err := filepath.Glob(filepath.Join(dir, ".*lock"))
 	if err != nil {
 		return err
 	}
