@@ -396,7 +396,7 @@ func (b *Buffer) awaitFolder() {
 			return
 		case <-again.C:
 		}
-		lock, err := b.fs.Lock(filepath.Join(b.dir, b.prefix+"lock"))
+		lock, err := b.fs.Lock(filepath.Join(b.dir, "."+b.prefix+"lock"))
 		if errors.Is(err, ErrLocked) {
 			continue
 		}

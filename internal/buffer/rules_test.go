@@ -375,7 +375,7 @@ func TestFolderIsLockedOnDisk(t *testing.T) {
 		t.Errorf("a second buffer on the folder: got %v", err)
 	}
 	mustAppend(t, b, batch("a", "one"))
-	for _, path := range []string{cfg.Path, cfg.Path + "/..", cfg.Path + "/buffer.lock"} {
+	for _, path := range []string{cfg.Path, cfg.Path + "/..", cfg.Path + "/.buffer.lock"} {
 		checkMode(t, path)
 	}
 	names, _ := os.ReadDir(cfg.Path)

@@ -44,7 +44,7 @@ func (x *expansion) parts() []string {
 // two expressions share prints as the last of them left it.
 func (x *expansion) final(v any) (any, error) {
 	if r, ok := v.(rubyValue); ok {
-		return x.machine.ToEvent(r.v)
+		return x.machine.ToEvent(r.v), nil
 	}
 	return v, nil
 }

@@ -85,11 +85,7 @@ func (t *rubyTemplate) expand(x *expansion) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := x.machine.ToS(v)
-		if err != nil {
-			return nil, err
-		}
-		b.WriteString(text)
+		b.WriteString(x.machine.ToS(v))
 	}
 	return b.String(), nil
 }

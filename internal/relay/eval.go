@@ -32,11 +32,7 @@ func (e *eval) value(src string, at conf.Pos) (conf.Value, error) {
 	case err != nil:
 		return conf.Value{}, &conf.Error{Pos: at, Err: err}
 	}
-	text, err := e.machine.ToS(v)
-	if err != nil {
-		return conf.Value{}, &conf.Error{Pos: at, Err: err}
-	}
-	return conf.Value{Text: text}, nil
+	return conf.Value{Text: e.machine.ToS(v)}, nil
 }
 
 // placedAt gives an error of the Ruby parser its place in the file.
