@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/strftime"
@@ -64,9 +65,8 @@ func (c *Config) location() (*time.Location, error) {
 // Zone finds a time zone by name or offset. The error has Fluentd's words.
 func Zone(name string) (*time.Location, error) {
 	if m := offsetZone.FindStringSubmatch(name); m != nil {
-		var h, min int
-		_, _ = fmt.Sscan(m[2], &h)
-		_, _ = fmt.Sscan(m[3], &min)
+		h, _ := strconv.Atoi(m[2])
+		min, _ := strconv.Atoi(m[3])
 		offset := h*3600 + min*60
 		if m[1] == "-" {
 			offset = -offset

@@ -2,7 +2,6 @@ package eventtime
 
 import (
 	"fmt"
-	"math"
 	"math/big"
 	"regexp"
 	"strconv"
@@ -155,9 +154,13 @@ func leadingDigits(s string) string {
 	return s[:i]
 }
 
+// floatTime goes through the number's shortest text: 1500000000.123456 is a time
+// of six digits, and not the nine that the double next to it has.
 func floatTime(f float64) event.Time {
-	whole := math.Floor(f)
-	return event.Time{Sec: int64(whole), Nsec: int32((f - whole) * 1e9)} //nolint:gosec // below 1e9
+	if f < 0 || f > 1<<53 {
+		return event.Time{Sec: int64(f)}
+	}
+	return floatText(strconv.FormatFloat(f, 'f', -1, 64))
 }
 
 // isoTime is xmlschema: a date, a time, a zone, nothing else.
@@ -188,7 +191,7 @@ func parseISO(text string) (time.Time, error) {
 var freeLayouts = []string{
 	"%Y-%m-%dT%H:%M:%S.%N%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S.%N %z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S.%N%z", "%Y-%m-%d %H:%M:%S%z",
 	"%Y-%m-%dT%H:%M:%S.%N", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%N", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S %z", "%Y/%m/%d %H:%M:%S",
-	"%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S", "%b %d %Y %H:%M:%S",
+	"%b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S", "%b %d %Y %H:%M:%S",
 	"%d/%b/%Y:%H:%M:%S %z", "%Y%m%dT%H%M%S%z", "%Y%m%dT%H%M%S", "%Y-%m-%d", "%Y/%m/%d", "%H:%M:%S",
 }
 

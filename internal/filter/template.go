@@ -163,9 +163,6 @@ func tagPart(parts []string, name string, i int) (any, bool) {
 	case "tag_prefix":
 		return strings.Join(parts[:n+1], "."), true
 	}
-	if i < 0 {
-		return nil, false // Fluentd gives tag_suffix no numbers from the end
-	}
 	return strings.Join(parts[n:], "."), true
 }
 
