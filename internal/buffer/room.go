@@ -141,6 +141,8 @@ type volume struct {
 	budget int64 // what may still be written before the next measurement
 	until  time.Duration
 	broken bool // it cannot be measured: no floor then
+	// refused is the size of the last reservation, when it was refused.
+	refused int64
 }
 
 // minFree is the default of min_free for a volume of total bytes: 5 % of it or
@@ -194,12 +196,26 @@ func (v *volume) spend(n int64) bool {
 		v.broken = err != nil
 		v.budget, v.until = free-v.floor, now+volumeCheck
 	}
-	if v.broken {
-		return true
-	}
-	if v.budget < n {
+	if !v.broken && v.budget < n {
+		v.refused = n
 		return false
 	}
 	v.budget -= n
+	v.refused = 0
 	return true
+}
+
+// low reports whether what was refused last would be refused now.
+func (v *volume) low() bool {
+	if v == nil {
+		return false
+	}
+	v.mu.Lock()
+	refused := v.refused
+	v.mu.Unlock()
+	if refused == 0 || !v.spend(refused) {
+		return refused != 0
+	}
+	v.charge(-refused) // it was only a question
+	return false
 }

@@ -97,7 +97,7 @@ func (b *Buffer) QueuedEvents() int {
 // Health says why the buffer cannot be relied on just now: the disk refused an
 // fsync, or the volume is full. Nil is well.
 func (b *Buffer) Health() error {
-	if b.volume != nil && !b.volume.spend(0) {
+	if b.volume.low() {
 		return ErrFull
 	}
 	return b.health.get()

@@ -2,6 +2,8 @@ package buffer
 
 import (
 	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
@@ -52,15 +54,18 @@ func (w *window) covers(now time.Duration) (d time.Duration, short bool) {
 }
 
 // idTable is a set of ids, open addressing in a slice: 16 bytes an id and no
-// pointers, so the collector never looks into it. Ids are cryptographic hashes,
-// so their bytes place them. The zero id is an empty place.
+// pointers, so the collector never looks into it. The zero id is an empty place.
 type idTable struct {
 	slots []event.ID
 	n     int
+	seed  uint64
 }
 
+// place mixes the whole id with a random number, so that nobody who chooses ids
+// can choose places.
 func (t *idTable) place(id event.ID) int {
-	return int(binary.LittleEndian.Uint64(id[:8]) & uint64(len(t.slots)-1))
+	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(id[:8])^t.seed, binary.LittleEndian.Uint64(id[8:])^0x9e3779b97f4a7c15)
+	return int((hi ^ lo) & uint64(len(t.slots)-1))
 }
 
 func (t *idTable) has(id event.ID) bool {
@@ -92,6 +97,7 @@ func (t *idTable) add(id event.ID) {
 
 func (t *idTable) grow() {
 	old := t.slots
+	t.seed = rand.Uint64()
 	t.slots, t.n = make([]event.ID, max(64, 2*len(old))), 0
 	for _, id := range old {
 		if id != (event.ID{}) {

@@ -1,0 +1,168 @@
+package buffer_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/buffer"
+	"github.com/sluicelog/sluice/internal/event"
+)
+
+// benchFolder is on a real disk: SLUICE_BENCH_DIR, or the temporary folder.
+func benchFolder(b *testing.B) string {
+	dir := os.Getenv("SLUICE_BENCH_DIR")
+	if dir == "" {
+		return b.TempDir()
+	}
+	dir, err := os.MkdirTemp(dir, "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// BenchmarkAppend is durable appends of one event of 900 bytes, by so many
+// writers into so many chunks; beside them plain writes without any fsync.
+func BenchmarkAppend(b *testing.B) {
+	for _, chunks := range []int{1, 16, 200} {
+		for _, writers := range []int{1, 8, 64, 256} {
+			if chunks > writers*4 {
+				continue
+			}
+			b.Run(fmt.Sprintf("chunks=%d/writers=%d", chunks, writers), func(b *testing.B) { benchAppend(b, chunks, writers, nil) })
+		}
+	}
+	b.Run("chunks=1/writers=64/dedup", func(b *testing.B) {
+		benchAppend(b, 1, 64, func(c *buffer.Config) { c.Dedup = "content" })
+	})
+	b.Run("chunks=1/writers=64/memory", func(b *testing.B) {
+		benchAppend(b, 1, 64, func(c *buffer.Config) { c.Type, c.TotalLimitSize = "memory", 8<<30 })
+	})
+	b.Run("plain-writes-no-fsync/writers=64", benchPlain)
+}
+
+func benchAppend(b *testing.B, chunks, writers int, change func(*buffer.Config)) {
+	cfg := config(func(c *buffer.Config) { c.Path = filepath.Join(benchFolder(b), "buf") })
+	if change != nil {
+		change(&cfg)
+	}
+	buf := open(b, cfg, buffer.Options{})
+	body := []byte(strings.Repeat("x", 899) + "\n")
+	var next, event64 atomic.Int64
+	run(b, writers, func(w int) func() error {
+		g := buffer.Group{Body: body, Ends: []int{len(body)}}
+		one := &buffer.Batch{Groups: []buffer.Group{g}}
+		tags := make([]string, chunks)
+		for i := range tags {
+			tags[i] = fmt.Sprint("tag", i)
+		}
+		return func() error {
+			n := next.Add(1)
+			one.Groups[0].Meta = event.Meta{Tag: tags[n%int64(chunks)], HasTag: true}
+			if cfg.Dedup == "content" {
+				var id event.ID
+				copy(id[:], fmt.Appendf(nil, "%016d", event64.Add(1)))
+				one.Groups[0].IDs = append(one.Groups[0].IDs[:0], buffer.EventID{ID: id, Content: id})
+			}
+			return buf.Append(context.Background(), one)
+		}
+	})
+}
+
+func benchPlain(b *testing.B) {
+	f, err := os.Create(filepath.Join(benchFolder(b), "plain"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	body := []byte(strings.Repeat("x", 899) + "\n")
+	run(b, 64, func(int) func() error {
+		return func() error { _, err := f.Write(body); return err }
+	})
+}
+
+// run shares b.N operations among writers and reports their rate and latency.
+func run(b *testing.B, writers int, newWriter func(w int) func() error) {
+	b.Helper()
+	b.ReportAllocs()
+	latency := make([][]time.Duration, writers)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	began := time.Now()
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			do := newWriter(w)
+			for left.Add(-1) >= 0 {
+				at := time.Now()
+				if err := do(); err != nil {
+					b.Error(err)
+					return
+				}
+				latency[w] = append(latency[w], time.Since(at))
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	b.StopTimer()
+	all := slices.Concat(latency...)
+	slices.Sort(all)
+	b.ReportMetric(float64(len(all))/took.Seconds(), "ops/s")
+	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+}
+
+// BenchmarkResume opens a folder with 10,000 queued chunks of 2 MB.
+func BenchmarkResume(b *testing.B) {
+	dir := filepath.Join(benchFolder(b), "buf")
+	makeQueue(b, dir, 10_000, 2<<20)
+	cfg := config(func(c *buffer.Config) { c.Path = dir })
+	for b.Loop() {
+		buf := open(b, cfg, buffer.Options{})
+		if n := buf.Stats().QueueLength; n != 10_000 {
+			b.Fatalf("%d chunks", n)
+		}
+		b.StopTimer()
+		_ = buf.Close(context.Background())
+		b.StartTimer()
+	}
+}
+
+// makeQueue makes n queued chunks and makes each size bytes long, as sparse files:
+// a start reads only their heads.
+func makeQueue(b *testing.B, dir string, n int, size int64) {
+	b.Helper()
+	buf := open(b, config(func(c *buffer.Config) { c.Path = dir }), buffer.Options{})
+	const at = 100
+	for i := 0; i < n; i += at {
+		many := &buffer.Batch{}
+		for j := range at {
+			many.Groups = append(many.Groups, batch(fmt.Sprint("session.", i+j), "x").Groups...)
+		}
+		mustAppend(b, buf, many)
+	}
+	buf.EnqueueAll()
+	if err := buf.Close(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	names, err := filepath.Glob(dir + "/*.chunk")
+	if err != nil || len(names) != n {
+		b.Fatalf("%d chunks, %v", len(names), err)
+	}
+	for _, name := range names {
+		if err := os.Truncate(name, size); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
