@@ -78,8 +78,7 @@ func (s *stage) sample(inBucket int) sample {
 type liveLine struct {
 	tty  bool
 	last time.Time
-	peak float64 // of accepted: a killed relay counts from zero again
-	base float64
+	base float64 // of accepted, before the last kill: a killed relay counts from zero again
 	prev float64
 }
 

@@ -85,6 +85,7 @@ func (b *bench) receivers() []receiver {
 		{name: "null", start: b.startSelf("null"), settled: nothing},
 		{name: "durable", start: b.startSelf("durable"), settled: nothing},
 		{name: "relay", start: b.startRelay(""), settled: b.bucketSettled},
+		{name: "relay, published filter", start: b.startRelay(publishedFilter), settled: b.bucketSettled},
 	}
 }
 

@@ -26,7 +26,6 @@ type recordTransformer struct {
 	keepKeys   []string
 	removeKeys []string
 	records    []recordSection
-	ignored    []string
 	keep       []event.Accessor
 	remove     []event.Accessor
 	fields     []field

@@ -29,7 +29,6 @@ type Buffered struct {
 
 	buffer    buffer.Config
 	bufferSet bool
-	bufferN   []*conf.Node
 	flush     Flush
 	slowFlush time.Duration
 

@@ -22,7 +22,6 @@ type sample struct {
 	re              *onig.Regexp
 	field           event.Accessor
 	pairs           []Pair
-	rest            []conf.Param
 	inner           inner
 	innerThere      bool
 	many            []inner
