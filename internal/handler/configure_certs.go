@@ -1,105 +1,98 @@
 package handler
 
 import (
-	"context"
-	"crypto/rand"
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"net"
-	"time"
+	"sync"
 
 	"github.com/sluicelog/sluice/internal/pki"
+	"github.com/sluicelog/sluice/internal/state"
 )
 
-// configured is everything that the files are made of.
-type configured struct {
-	c          *ConfigureCmd
-	passphrase string
-	files      []outFile
-}
-
-func randomHex(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
-
-// prepare makes the certificates: an authority, a pair for the server whose key is
-// encrypted, and a pair for the client. Both leaves carry the same names, as
-// upstream's do.
-func (c *ConfigureCmd) prepare(ctx context.Context, stdin io.Reader) (*configured, error) {
-	passphrase, err := passphraseFrom(stdin)
+// makeCertificates makes the pairs that the plan writes, with the fields that
+// upstream's have: CN=CA signs CN=Server (serverAuth, key encrypted) and CN=Client
+// (clientAuth), both with the same names and addresses.
+func (s *setup) makeCertificates(p *plan) ([]state.File, error) {
+	keys, err := s.makeKeys(p)
 	if err != nil {
 		return nil, err
 	}
-	ips, err := c.addresses(ctx)
-	if err != nil {
-		return nil, err
-	}
-	set := &configured{c: c, passphrase: passphrase}
-	now := time.Now()
-	key, err := pki.GenerateKey(c.keyKind(), c.Length)
-	if err != nil {
-		return nil, err
-	}
-	ca, err := pki.NewCA(key, pkix.Name{CommonName: "CA"}, now, c.TTL)
-	if err != nil {
-		return nil, err
-	}
-	caKey, err := pki.EncodeKey(key)
-	if err != nil {
-		return nil, err
-	}
-	set.files = append(set.files, outFile{c.CA + ".crt", pki.EncodeCertificates(ca.Cert)}, outFile{c.CA + ".key", caKey})
-	server := "Server"
-	if c.CN != "" {
-		server = c.CN
+	var files []state.File
+	ca := p.ca
+	if p.writes[s.cmd.CA+".key"] {
+		if ca, err = pki.NewCA(keys[s.cmd.CA], pkix.Name{CommonName: "CA"}, s.now, s.cmd.TTL); err != nil {
+			return nil, err
+		}
+		if files, err = s.pair(files, s.cmd.CA, ca.Cert, ca.Key, ""); err != nil {
+			return nil, err
+		}
 	}
 	for _, leaf := range []struct {
 		stem, name, passphrase string
 		usage                  x509.ExtKeyUsage
-	}{{c.Server, server, passphrase, x509.ExtKeyUsageServerAuth}, {c.Client, "Client", "", x509.ExtKeyUsageClientAuth}} {
-		l := pki.Leaf{Subject: pkix.Name{CommonName: leaf.name}, DNS: c.DNSNames, IPs: ips, Usage: []x509.ExtKeyUsage{leaf.usage}, From: now, TTL: c.TTL}
-		if err := set.issue(ca, l, leaf.stem, leaf.passphrase); err != nil {
-			return nil, fmt.Errorf("make %s certificate: %w", leaf.stem, err)
+	}{
+		{s.cmd.Server, "Server", s.passphrase, x509.ExtKeyUsageServerAuth},
+		{s.cmd.Client, "Client", "", x509.ExtKeyUsageClientAuth},
+	} {
+		key := keys[leaf.stem]
+		if key == nil {
+			continue
+		}
+		if s.cmd.CN != "" {
+			leaf.name = s.cmd.CN
+		}
+		cert, err := ca.Issue(key.Public(), pki.Leaf{
+			Subject: pkix.Name{CommonName: leaf.name}, DNS: s.dns, IPs: s.ips,
+			Usage: []x509.ExtKeyUsage{leaf.usage}, From: s.now, TTL: s.cmd.TTL,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if files, err = s.pair(files, leaf.stem, cert, key, leaf.passphrase); err != nil {
+			return nil, err
 		}
 	}
-	return set, nil
+	return files, nil
 }
 
-func (set *configured) issue(ca *pki.CA, l pki.Leaf, stem, passphrase string) error {
-	l.IPs = unique(l.IPs)
-	key, err := pki.GenerateKey(set.c.keyKind(), set.c.Length)
-	if err != nil {
-		return err
+// makeKeys makes all keys at the same time: one of 4096 bits takes seconds.
+func (s *setup) makeKeys(p *plan) (map[string]crypto.Signer, error) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	keys, failed := map[string]crypto.Signer{}, error(nil)
+	for _, stem := range []string{s.cmd.CA, s.cmd.Server, s.cmd.Client} {
+		if !p.writes[stem+".key"] {
+			continue
+		}
+		wg.Go(func() {
+			key, err := pki.GenerateKey(s.cmd.keyKind(), s.cmd.Length)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = fmt.Errorf("make %s: %w", stem, err)
+				return
+			}
+			keys[stem] = key
+		})
 	}
-	cert, err := ca.Issue(key.Public(), l)
-	if err != nil {
-		return err
-	}
-	var text []byte
-	if passphrase == "" {
-		text, err = pki.EncodeKey(key)
-	} else {
+	wg.Wait()
+	return keys, failed
+}
+
+// pair appends a certificate and its key; the key first, so that whoever watches
+// for the certificate finds its key.
+func (s *setup) pair(files []state.File, stem string, cert *x509.Certificate, key crypto.Signer, passphrase string) ([]state.File, error) {
+	text, err := pki.EncodeKey(key)
+	if passphrase != "" {
 		text, err = pki.EncryptKeyLegacy(key, passphrase)
 	}
-	set.files = append(set.files, outFile{stem + ".crt", pki.EncodeCertificates(cert)}, outFile{stem + ".key", text})
-	return err
-}
-
-func unique(ips []net.IP) []net.IP {
-	seen := map[string]bool{}
-	var kept []net.IP
-	for _, ip := range ips {
-		if !seen[ip.String()] {
-			seen[ip.String()] = true
-			kept = append(kept, ip)
-		}
+	if err != nil {
+		return nil, fmt.Errorf("make %s.key: %w", stem, err)
 	}
-	return kept
+	names := pairFiles(stem)
+	return append(files,
+		state.File{Path: s.path(names[1]), Data: text},
+		state.File{Path: s.path(names[0]), Data: pki.EncodeCertificates(cert)}), nil
 }
-
-func (set *configured) certificates() []outFile { return set.files }
