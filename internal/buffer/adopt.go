@@ -10,15 +10,15 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
 // takeForeign makes a queued chunk of one of Fluentd's. It is converted when it
-// is handed out: a start must not wait until gigabytes are copied.
-func (b *Buffer) takeForeign(x *foreign, have []*Chunk) (*Chunk, error) {
+// is handed out: a start must not wait until gigabytes are copied. converted says
+// that it has been, by an earlier process.
+func (b *Buffer) takeForeign(x *foreign, converted bool) (*Chunk, error) {
 	if x.broken != nil {
 		for _, path := range x.paths {
 			if err := b.quarantine(path, x.broken); err != nil {
@@ -27,8 +27,8 @@ func (b *Buffer) takeForeign(x *foreign, have []*Chunk) (*Chunk, error) {
 		}
 		return nil, nil
 	}
-	if slices.ContainsFunc(have, func(c *Chunk) bool { return c.id == x.id }) {
-		// It was converted; the removal was cut short.
+	if converted {
+		// The removal was cut short.
 		return nil, errors.Join(b.fs.SyncDir(b.dir), b.removeAll(x.paths))
 	}
 	c := &Chunk{

@@ -214,6 +214,7 @@ func (c *Chunk) poison(err error) {
 	c.cut.Store(min(c.cut.Load(), c.synced.Load()))
 	if c.failed == nil {
 		c.failed = fmt.Errorf("sync chunk %s: %w", c.id, err)
+		c.lost = c.failed
 	}
 }
 

@@ -59,6 +59,7 @@ type Chunk struct {
 	sealed     bool
 	unverified bool  // nobody has read the file's frames yet
 	failed     error // an fsync failed: the file must never be synced again
+	lost       error // why events are lost, if some are; unlike failed it stays
 	foreign    *foreign
 	note       map[string]string
 
@@ -222,6 +223,16 @@ func (c *Chunk) SetNote(note map[string]string) error {
 // durable reports whether everything before end would survive a power cut.
 func (c *Chunk) durable(end int64) bool {
 	return c.synced.Load() >= end && end <= c.cut.Load() && c.named.Load()
+}
+
+// whyLost is why events of a ticket were not made durable.
+func (c *Chunk) whyLost() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost != nil {
+		return c.lost
+	}
+	return fmt.Errorf("chunk %s was not made durable", c.id)
 }
 
 // cause is why the file cannot be synced any more; nil when it can.

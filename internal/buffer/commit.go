@@ -174,18 +174,25 @@ func (k *committer) round(g *group) {
 	began := k.b.elapsed()
 	failed := k.syncFiles(g.chunks)
 	err := k.syncNew(g.chunks)
-	close(g.done)
-	k.b.meters.round(k.b.elapsed()-began, len(g.chunks), int(g.tickets.Load()))
 	if err != nil {
 		failed = append(failed, k.unnamed(g.chunks, err)...)
 	}
+	if len(failed) > 0 {
+		// Whoever is told of a failure may send again at once: then the ids of what
+		// failed must not be pending any more.
+		k.b.index.settle(g.claims)
+	}
+	close(g.done)
+	k.b.meters.round(k.b.elapsed()-began, len(g.chunks), int(g.tickets.Load()))
 	for _, c := range failed {
 		k.b.closeFailed(c)
 	}
-	if len(failed) == 0 && len(g.chunks) > 0 {
-		k.b.health.ok()
+	if len(failed) == 0 {
+		k.b.index.settle(g.claims)
+		if len(g.chunks) > 0 {
+			k.b.health.ok()
+		}
 	}
-	k.b.index.settle(g.claims)
 	k.syncRemoved()
 	k.b.opened.evict() // files are clean now
 }
@@ -340,8 +347,5 @@ func (p part) check() error {
 	if p.chunk == nil || p.chunk.durable(p.end) {
 		return nil
 	}
-	if err := p.chunk.cause(); err != nil {
-		return err
-	}
-	return fmt.Errorf("chunk %s was not made durable", p.chunk.id)
+	return p.chunk.whyLost()
 }

@@ -34,8 +34,6 @@ type foreign struct {
 	broken  error // why it goes to the backup folder instead
 }
 
-func (x *foreign) named(path string) bool { return x.paths[0] == path }
-
 // foreignSuffix is what Fluentd's chunk names end in: what the path parameter
 // has behind its star, else path_suffix.
 func foreignSuffix(path, pathSuffix string) string {
@@ -66,12 +64,20 @@ func (b *Buffer) findForeign(entries []Entry) ([]*foreign, error) {
 
 func (b *Buffer) foreignIn(dir string, entries []Entry) []*foreign {
 	suffix := foreignSuffix(b.config().Path, b.config().PathSuffix)
+	has := func(name string) bool {
+		_, there := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return strings.Compare(e.Name, name) })
+		return there
+	}
 	var all []*foreign
 	for _, e := range entries {
 		var x *foreign
 		path := filepath.Join(dir, e.Name)
-		if id, ok := foreignName(e.Name, b.prefix, suffix); ok && !e.Dir {
-			hasMeta := slices.ContainsFunc(entries, func(m Entry) bool { return m.Name == e.Name+".meta" })
+		if base, ok := strings.CutSuffix(e.Name, ".meta"); ok && !e.Dir {
+			if _, ok := foreignName(base, b.prefix, suffix); ok && !has(base) {
+				_ = b.fs.Remove(path) // a crash has left it behind; its events were taken over
+			}
+		} else if id, ok := foreignName(e.Name, b.prefix, suffix); ok && !e.Dir {
+			hasMeta := has(e.Name + ".meta")
 			if suffix == chunkSuffix && !hasMeta && b.isOurs(path) {
 				continue // path_suffix .chunk makes Fluentd's names look like ours
 			}

@@ -87,10 +87,12 @@ func (b *Buffer) find() (found, error) {
 	}
 	f.foreign, err = b.findForeign(entries)
 	// Fluentd's files can end in .chunk too, if path_suffix says so.
+	theirs := map[string]bool{}
 	for _, x := range f.foreign {
-		f.queued = slices.DeleteFunc(f.queued, func(id event.ChunkID) bool { return x.named(b.chunkPath(queued, id)) })
-		f.staged = slices.DeleteFunc(f.staged, func(id event.ChunkID) bool { return x.named(b.chunkPath(staged, id)) })
+		theirs[x.paths[0]] = true
 	}
+	f.queued = slices.DeleteFunc(f.queued, func(id event.ChunkID) bool { return theirs[b.chunkPath(queued, id)] })
+	f.staged = slices.DeleteFunc(f.staged, func(id event.ChunkID) bool { return theirs[b.chunkPath(staged, id)] })
 	return f, err
 }
 
@@ -171,7 +173,7 @@ func (b *Buffer) readAll(f found) ([]*Chunk, error) {
 	}
 	inParallel(len(alone), func(i int, s *scanner) { keep(b.scanStaged(alone[i], s)) })
 	for _, x := range f.foreign {
-		keep(b.takeForeign(x, chunks))
+		keep(b.takeForeign(x, inQueue[x.id]))
 	}
 	return chunks, errors.Join(errs...)
 }

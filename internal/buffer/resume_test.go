@@ -1,0 +1,252 @@
+package buffer_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/sluicelog/sluice/internal/buffer"
+	"github.com/sluicelog/sluice/internal/buffer/crashfs"
+)
+
+// chunkFiles is the names of chunk files in the folder, sorted.
+func chunkFiles(t testing.TB, disk *crashfs.Disk, dir string) []string {
+	t.Helper()
+	entries, err := disk.FS().ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.Contains(e.Name, ".chunk") {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+func readBytes(t testing.TB, disk *crashfs.Disk, path string) []byte {
+	t.Helper()
+	text, err := readFile(disk.FS(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []byte(text)
+}
+
+func writeBytes(t testing.TB, disk *crashfs.Disk, path string, content []byte) {
+	t.Helper()
+	d := disk.FS()
+	f, err := d.Open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(content, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SyncDir(folder); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestResumeReadsOnlyHeads: a start does not read what is queued.
+func TestResumeReadsOnlyHeads(t *testing.T) {
+	disk := newDisk(60)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	for i := range 20 {
+		mustAppend(t, b, batch(fmt.Sprint("t", i), strings.Repeat("x", 300_000)))
+	}
+	b.EnqueueAll()
+	disk.Kill()
+	reads := disk.Count(crashfs.Read)
+	b = open(t, config(), buffer.Options{FS: disk.FS()})
+	if n := disk.Count(crashfs.Read) - reads; n > 25 {
+		t.Errorf("%d reads for 20 queued chunks, want one each", n)
+	}
+	s := b.Stats()
+	if want := int64(20 * 300_001); s.QueueLength != 20 || s.QueueBytes < want-20*5000 || s.QueueBytes > want+20*5000 {
+		t.Errorf("estimate at start: %+v", s)
+	}
+	if n := len(drain(t, b)); n != 20 {
+		t.Errorf("%d chunks", n)
+	}
+}
+
+// TestDamagedQueuedChunk: what stands before the damage is delivered, the file
+// is kept as it was, other chunks do not suffer.
+func TestDamagedQueuedChunk(t *testing.T) {
+	disk := newDisk(61)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"), batch("a", "two"), batch("a", "three"), batch("b", "fine"))
+	b.EnqueueAll()
+	disk.Kill()
+	path := folder + "/" + chunkFiles(t, disk, folder)[0]
+	whole := readBytes(t, disk, path)
+	whole[bytes.Index(whole, []byte("two"))] ^= 1
+	writeBytes(t, disk, path, whole)
+	b = open(t, config(), buffer.Options{FS: disk.FS()})
+	wantChunks(t, b, "a: one", "b: fine")
+	kept := chunkFiles(t, disk, folder+"/backup")
+	if len(kept) != 1 || !bytes.Equal(readBytes(t, disk, folder+"/backup/"+kept[0]), whole) {
+		t.Errorf("the damaged file is not in the backup as it was: %v", kept)
+	}
+	disk.PowerCut()
+	wantChunks(t, open(t, config(), buffer.Options{FS: disk.FS()}))
+}
+
+// TestDamageFoundWhileReading: a chunk of this process whose bytes change on the
+// disk is never delivered with them, and is not tried for ever.
+func TestDamageFoundWhileReading(t *testing.T) {
+	disk := newDisk(62)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"), batch("a", "two"))
+	b.EnqueueAll()
+	path := folder + "/" + chunkFiles(t, disk, folder)[0]
+	whole := readBytes(t, disk, path)
+	whole[bytes.Index(whole, []byte("two"))] ^= 1
+	writeBytes(t, disk, path, whole)
+	c, _ := b.Dequeue()
+	r, err := c.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(r); err == nil {
+		t.Fatalf("read %q without an error", text.String())
+	}
+	_ = r.Close()
+	b.TakeBack(c)
+	wantChunks(t, b, "a: one")
+}
+
+// TestTornTail: the end of a staged chunk that was not written whole is kept in
+// the backup folder, and the rest is delivered.
+func TestTornTail(t *testing.T) {
+	disk := newDisk(63)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"), batch("a", "two"))
+	disk.Kill()
+	path := folder + "/" + chunkFiles(t, disk, folder)[0]
+	whole := readBytes(t, disk, path)
+	at := bytes.Index(whole, []byte("two")) - 20
+	copy(whole[at+18:], "garbage over the event and behind")
+	writeBytes(t, disk, path, whole)
+	b = open(t, config(), buffer.Options{FS: disk.FS()})
+	wantChunks(t, b, "a: one")
+	entries, err := disk.FS().ReadDir(folder + "/backup")
+	if err != nil || len(entries) != 2 || !strings.HasSuffix(entries[0].Name, fmt.Sprintf(".%d.tail", at)) {
+		t.Errorf("backup: %v, %v; want the tail from offset %d and the index", entries, err, at)
+	}
+}
+
+// TestFilesOfNobody: what is no chunk is left alone or kept, never deleted.
+func TestFilesOfNobody(t *testing.T) {
+	disk := newDisk(64)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"))
+	if err := b.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	id := "60a24181e4000656d90936a8965e2fc8"
+	stray := map[string]string{
+		"hello.txt":                       "x",
+		"buffer.b" + id + ".chunk.bak":    "y",
+		"buffer.bnothex.chunk":            "z",
+		"other.b" + id + ".chunk":         "w",
+		"buffer.b" + id[:30] + "ZZ.chunk": "v",
+	}
+	for name, text := range stray {
+		writeBytes(t, disk, folder+"/"+name, []byte(text))
+	}
+	writeBytes(t, disk, folder+"/buffer.b"+id+".chunk", []byte("no chunk at all"))
+	writeBytes(t, disk, folder+"/buffer.q"+id[:31]+"0.chunk", nil)
+	b = open(t, config(), buffer.Options{FS: disk.FS()})
+	wantChunks(t, b, "a: one")
+	for name, text := range stray {
+		if got := string(readBytes(t, disk, folder+"/"+name)); got != text {
+			t.Errorf("%s holds %q", name, got)
+		}
+	}
+	if got := string(readBytes(t, disk, folder+"/backup/buffer.b"+id+".chunk")); got != "no chunk at all" {
+		t.Errorf("in the backup: %q", got)
+	}
+}
+
+// TestInterruptedRewrite: a crash at any step of saving a chunk into a new file
+// loses nothing and delivers nothing twice.
+func TestInterruptedRewrite(t *testing.T) {
+	for seed := range uint64(200) {
+		disk := newDisk(seed)
+		b := open(t, config(), buffer.Options{FS: disk.FS()})
+		mustAppend(t, b, batch("a", "one"))
+		steps := int(seed % 12)
+		failed := false
+		disk.Inject(func(op crashfs.Op, _ string) error {
+			if op == crashfs.Sync && !failed {
+				failed = true
+				return syscall.EIO
+			}
+			if failed {
+				if steps--; steps < 0 {
+					return syscall.EIO // the process is as good as dead
+				}
+			}
+			return nil
+		})
+		mustFail(t, b, batch("a", "two"), syscall.EIO)
+		b.EnqueueAll()
+		if seed%2 == 0 {
+			disk.Kill()
+		} else {
+			disk.PowerCut()
+		}
+		disk.Inject(nil)
+		b = open(t, config(), buffer.Options{FS: disk.FS()})
+		got := strings.Join(drain(t, b), " | ")
+		if strings.Count(got, "one") != 1 {
+			t.Fatalf("seed %d: %q", seed, got)
+		}
+		if left := chunkFiles(t, disk, folder); len(left) != 0 {
+			t.Fatalf("seed %d: left over: %v", seed, left)
+		}
+	}
+}
+
+// TestHandover: a new process takes events at once, and the chunks of the old one
+// when that lets go of the folder.
+func TestHandover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newDisk(65)
+		src := buffer.Source{ID: "h", Generation: 1, Start: 1}
+		old := open(t, config(), buffer.Options{FS: disk.FS()})
+		mustAppend(t, old, from(src, withIDs(batch("a", "old"))))
+		fresh := open(t, config(), buffer.Options{FS: disk.FS(), Handover: true})
+		mustAppend(t, fresh, from(src, withIDs(batch("a", "new"))))
+		mustAppend(t, old, batch("b", "finishing"))
+		select {
+		case <-fresh.Adopted():
+			t.Fatal("adopted a folder that is held")
+		default:
+		}
+		if err := old.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		<-fresh.Adopted()
+		mustAppend(t, fresh, from(src, withIDs(batch("a", "old", "new", "newer")))) // only one is new
+		got := drain(t, fresh)
+		slices.Sort(got)
+		if text := strings.Join(got, " | "); text != "a: new newer | a: old | b: finishing" {
+			t.Errorf("chunks: %s", text)
+		}
+		_ = fresh.Close(context.Background())
+	})
+}
