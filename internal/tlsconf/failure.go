@@ -70,8 +70,10 @@ func (f *failures) note(err error, from net.Addr, spoke bool) {
 	if !ok {
 		return
 	}
-	host, port, _ := net.SplitHostPort(from.String())
-	args := []any{"addr", host, "port", port, "reason", why, "error", err}
+	args := []any{"addr", from.String(), "reason", why, "error", err}
+	if tcp, ok := from.(*net.TCPAddr); ok {
+		args = append([]any{"addr", tcp.IP.String(), "port", tcp.Port}, args[2:]...)
+	}
 	if skipped > 0 {
 		args = append(args, "repeated", skipped)
 	}
@@ -121,7 +123,7 @@ func reason(err error) string {
 		return "timeout"
 	case errors.As(err, &op) && op.Op == "remote error":
 		return "refused_by_client" // an alert: it does not like our certificate, say
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):
 		return "closed"
 	}
 	return reasonByText(err.Error())

@@ -38,6 +38,20 @@ func TestPlainTextAtTheTLSPort(t *testing.T) {
 	}
 }
 
+// A client that goes in the middle is counted as such.
+func TestHalfAHandshake(t *testing.T) {
+	e := serve(t, mutual)
+	c, err := net.Dial("tcp", e.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Write([]byte("\x16\x03\x01\x02\x00"))
+	_ = c.Close()
+	if line := e.log.wait(t, "accepting"); !strings.Contains(line, "reason=closed") || !strings.Contains(line, "port=") {
+		t.Errorf("got %s", line)
+	}
+}
+
 // Probes that connect and go are no failed handshakes.
 func TestProbesAreQuiet(t *testing.T) {
 	e := serve(t, mutual)
