@@ -30,27 +30,39 @@ func TestRelayLines(t *testing.T) {
 		r    slog.Record
 		want string
 	}{
-		{"values", plain, record(slog.LevelWarn, "no patterns matched", "tag", "a", "n", 3, "f", 20.0, "ok", true, "nothing", nil),
-			`2026-11-23 15:16:42 +0000 [warn]: #0 no patterns matched tag="a" n=3 f=20.0 ok=true nothing=nil`},
-		{"plugin", func(h slog.Handler) slog.Handler {
-			return h.WithAttrs([]slog.Attr{slog.String("plugin_id", "s3_events")})
+		{
+			"values", plain, record(slog.LevelWarn, "no patterns matched", "tag", "a", "n", 3, "f", 20.0, "ok", true, "nothing", nil),
+			`2026-11-23 15:16:42 +0000 [warn]: #0 no patterns matched tag="a" n=3 f=20.0 ok=true nothing=nil`,
 		},
-			record(slog.LevelError, "x", "a", 1), `2026-11-23 15:16:42 +0000 [error]: #0 [s3_events] x a=1`},
-		{"plugin without @id", func(h slog.Handler) slog.Handler {
-			return h.WithAttrs([]slog.Attr{slog.String("plugin_id", "object:3f8")})
+		{
+			"plugin", func(h slog.Handler) slog.Handler {
+				return h.WithAttrs([]slog.Attr{slog.String("plugin_id", "s3_events")})
+			},
+			record(slog.LevelError, "x", "a", 1), `2026-11-23 15:16:42 +0000 [error]: #0 [s3_events] x a=1`,
 		},
-			record(slog.LevelInfo, "x"), `2026-11-23 15:16:42 +0000 [info]: #0 x`},
+		{
+			"plugin without @id", func(h slog.Handler) slog.Handler {
+				return h.WithAttrs([]slog.Attr{slog.String("plugin_id", "object:3f8")})
+			},
+			record(slog.LevelInfo, "x"), `2026-11-23 15:16:42 +0000 [info]: #0 x`,
+		},
 		{"levels", plain, record(LevelTrace, "x"), `2026-11-23 15:16:42 +0000 [trace]: #0 x`},
 		{"fatal", plain, record(LevelFatal, "x"), `2026-11-23 15:16:42 +0000 [fatal]: #0 x`},
 		{"time", plain, record(slog.LevelInfo, "x", "next_retry_time", at.Truncate(time.Second)), `2026-11-23 15:16:42 +0000 [info]: #0 x next_retry_time=2026-11-23 15:16:42 +0000`},
-		{"inspect", plain, record(slog.LevelInfo, "x", "error", errors.New("a\n\"b\"\\ \x1b #{c} # d é \xff"), "list", []string{"a", "b"}),
-			`2026-11-23 15:16:42 +0000 [info]: #0 x error="a\n\"b\"\\ \e \#{c} # d é \xFF" list=["a", "b"]`},
-		{"no text passes for a line", plain, record(slog.LevelInfo, "a\n2026-11-23 15:16:42 +0000 [error]: #0 forged"),
-			"2026-11-23 15:16:42 +0000 [info]: #0 a\n  2026-11-23 15:16:42 +0000 [error]: #0 forged"},
-		{"group", func(h slog.Handler) slog.Handler {
-			return h.WithGroup("g").WithAttrs([]slog.Attr{slog.Int("a", 1)}).WithGroup("h")
+		{
+			"inspect", plain, record(slog.LevelInfo, "x", "error", errors.New("a\n\"b\"\\ \x1b #{c} # d é \xff"), "list", []string{"a", "b"}),
+			`2026-11-23 15:16:42 +0000 [info]: #0 x error="a\n\"b\"\\ \e \#{c} # d é \xFF" list=["a", "b"]`,
 		},
-			record(slog.LevelInfo, "x", slog.Group("i", "b", 2), slog.Group("", "c", 3)), `2026-11-23 15:16:42 +0000 [info]: #0 x g.a=1 g.h.i.b=2 g.h.c=3`},
+		{
+			"no text passes for a line", plain, record(slog.LevelInfo, "a\n2026-11-23 15:16:42 +0000 [error]: #0 forged"),
+			"2026-11-23 15:16:42 +0000 [info]: #0 a\n  2026-11-23 15:16:42 +0000 [error]: #0 forged",
+		},
+		{
+			"group", func(h slog.Handler) slog.Handler {
+				return h.WithGroup("g").WithAttrs([]slog.Attr{slog.Int("a", 1)}).WithGroup("h")
+			},
+			record(slog.LevelInfo, "x", slog.Group("i", "b", 2), slog.Group("", "c", 3)), `2026-11-23 15:16:42 +0000 [info]: #0 x g.a=1 g.h.i.b=2 g.h.c=3`,
+		},
 	} {
 		var out bytes.Buffer
 		if err := tc.with(NewRelayLog(&out, RelayLog{})).Handle(t.Context(), tc.r); err != nil {

@@ -41,7 +41,8 @@ func parseBlock(block *pem.Block, passphrase string) (crypto.Signer, error) {
 		return nil, errors.New("parse private key: it is in OpenSSH's own format; write it with `ssh-keygen -p -m PEM -f FILE`")
 	case block.Type == "ENCRYPTED PRIVATE KEY":
 		return openPBES2(block.Bytes, passphrase)
-	case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // the form that upstream's configure writes
+	//lint:ignore SA1019 it is the form that upstream's configure writes
+	case x509.IsEncryptedPEMBlock(block):
 		return openLegacy(block, passphrase)
 	}
 	return parseDER(block.Bytes)
@@ -53,7 +54,8 @@ func openLegacy(block *pem.Block, passphrase string) (crypto.Signer, error) {
 	if passphrase == "" {
 		return nil, ErrNoPassphrase
 	}
-	der, err := x509.DecryptPEMBlock(block, []byte(passphrase)) //nolint:staticcheck // see above
+	//lint:ignore SA1019 it is the form that upstream's configure writes
+	der, err := x509.DecryptPEMBlock(block, []byte(passphrase))
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, ErrWrongPassphrase
 	}
