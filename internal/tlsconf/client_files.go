@@ -59,14 +59,20 @@ var plainNames = clientNames{"ca", pairNames{"cert", "key", "passphrase"}}
 const checkInterval = time.Second
 
 // Config is [ClientFiles.Open] and a configuration for the server ServerName. With
-// an empty ServerName the name that the connection asks for counts, which must
-// then be a DNS name: TLS does not tell an address to whoever checks it. For
-// servers that are reached by address, use [ClientFiles.ConfigFor].
+// an empty ServerName it is good for any server, by whatever name a connection asks
+// for; but then only the client's own pair is followed and the authorities are
+// those of now, since TLS does not tell an address to whoever checks it in place of
+// crypto/tls. Say the ServerName, or use [ClientFiles.ConfigFor], where you can.
 func (f *ClientFiles) Config() (*tls.Config, error) {
 	if err := f.Open(); err != nil {
 		return nil, err
 	}
-	return f.ConfigFor(f.ServerName), nil
+	c := f.ConfigFor(f.ServerName)
+	if f.ServerName == "" && !f.Insecure && !f.anyName {
+		c.InsecureSkipVerify, c.VerifyConnection = false, nil
+		_, c.RootCAs = f.current()
+	}
+	return c, nil
 }
 
 // Open reads the files; the error is about files that can not be used now.

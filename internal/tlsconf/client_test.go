@@ -99,6 +99,26 @@ func TestClientFiles(t *testing.T) {
 	}
 }
 
+// http.Transport puts the name of each server into a copy of one configuration.
+func TestClientConfigForAnyServer(t *testing.T) {
+	c, err := (&ClientFiles{CA: certs + "/ca.crt", Cert: certs + "/client.crt", Key: certs + "/client.key"}).Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := plainServer(t, certs+"/server")
+	for name, want := range map[string]string{"localhost": "client", "127.0.0.1": "client", "10.0.0.5": "not 10.0.0.5", "relay.example.com": "not relay.example.com"} {
+		one := c.Clone()
+		one.ServerName = name
+		got, err := greet(addr, one)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestClientFilesErrors(t *testing.T) {
 	for _, tc := range []struct {
 		files *ClientFiles
