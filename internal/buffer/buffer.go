@@ -262,9 +262,8 @@ func (b *Buffer) Seal() {
 }
 
 // Close stops the intake, makes durable what was written and lets go of the
-// folder. Chunks that are staged stay so. ctx bounds the wait for chunks that
-// are being sealed. A second call does nothing.
-func (b *Buffer) Close(ctx context.Context) error {
+// folder. Chunks that are staged stay so. A second call does nothing.
+func (b *Buffer) Close(context.Context) error {
 	b.mu.Lock()
 	if !b.closed {
 		b.closed = true
@@ -276,15 +275,13 @@ func (b *Buffer) Close(ctx context.Context) error {
 	if again {
 		return nil
 	}
-	sealed := make(chan struct{})
-	go func() { b.work.Wait(); close(sealed) }()
-	var err error
-	select {
-	case <-sealed:
-	case <-ctx.Done():
-		err = ctx.Err()
-		<-sealed // a seal is a few milliseconds; an fsync that hangs holds the folder anyway
+	b.work.Wait()
+	b.mu.Lock()
+	for b.sealers > 0 { // a seal is a few milliseconds; an fsync that hangs holds the folder anyway
+		b.queuedOne.Wait()
 	}
+	b.mu.Unlock()
+	var err error
 	b.commit.close()
 	b.closeFiles()
 	b.index.close()

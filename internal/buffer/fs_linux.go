@@ -116,17 +116,28 @@ func (f diskFile) WriteBoth(head, body []byte, off int64) (int, error) {
 }
 
 // Sync needs no more than fdatasync: the size and the block map go with it, only
-// times do not.
+// times do not. The descriptor is held while it runs: it must not be closed, and
+// given to another file, in between.
 func (f diskFile) Sync() error {
-	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, syscall.EINTR) {
-			return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
-		}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
 	}
+	var syncErr error
+	err = conn.Control(func(fd uintptr) {
+		for {
+			if syncErr = unix.Fdatasync(int(fd)); !errors.Is(syncErr, syscall.EINTR) {
+				return
+			}
+		}
+	})
+	if err == nil {
+		err = syncErr
+	}
+	if err != nil {
+		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
+	}
+	return nil
 }
 
 func (f diskFile) Allocate(off, n int64) error {

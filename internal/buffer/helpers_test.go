@@ -174,10 +174,17 @@ type gate struct {
 	running map[string]int
 	most    int // fsyncs at the same time
 	overlap bool
+	closes  map[string]bool
+}
+
+func (g *gate) closed(path string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closes[path]
 }
 
 func newGate(disk buffer.FS) *gate {
-	return &gate{FS: disk, release: make(chan struct{}), waiting: make(chan string, 1000), running: map[string]int{}}
+	return &gate{FS: disk, release: make(chan struct{}), waiting: make(chan string, 1000), running: map[string]int{}, closes: map[string]bool{}}
 }
 
 func (g *gate) hold(held func(path string) bool) {
@@ -228,4 +235,11 @@ func (f *gateFile) Sync() error {
 	g.running[f.name]--
 	g.mu.Unlock()
 	return err
+}
+
+func (f *gateFile) Close() error {
+	f.g.mu.Lock()
+	f.g.closes[f.name] = true
+	f.g.mu.Unlock()
+	return f.File.Close()
 }

@@ -104,8 +104,7 @@ type model struct {
 	kind kind
 	rng  *rand.Rand
 	disk *crashfs.Disk
-	wall time.Time
-	mono time.Duration
+	at   *clock
 	cfg  buffer.Config
 	b    *buffer.Buffer
 	out  []*buffer.Chunk // with the output
@@ -128,7 +127,7 @@ type sent struct {
 func newModel(seed uint64, k kind) *model {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	m := &model{
-		kind: k, rng: rng, disk: crashfs.New(rng), wall: time.Unix(1_700_000_000, 0),
+		kind: k, rng: rng, disk: crashfs.New(rng), at: newClock(),
 		tried: map[string]bool{}, acked: map[string]bool{}, objects: map[string][]string{}, gen: 1, start: 1,
 	}
 	m.cfg = buffer.DefaultConfig()
@@ -171,7 +170,7 @@ func (m *model) open() error {
 		return err
 	}
 	o := buffer.Options{
-		FS: m.disk.FS(), Now: func() time.Time { return m.wall }, Elapsed: func() time.Duration { return m.mono },
+		FS: m.disk.FS(), Now: m.at.now, Elapsed: m.at.elapsed,
 	}
 	if os.Getenv("SLUICE_SEED") != "" {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -200,8 +199,8 @@ func (m *model) step() {
 	case p < 45:
 		m.append()
 	case p < 55:
-		m.wall, m.mono = m.wall.Add(20*time.Second), m.mono+20*time.Second
-		m.b.EnqueueDue(m.wall)
+		m.at.pass(20 * time.Second)
+		m.b.EnqueueDue(m.at.now())
 	case p < 62:
 		m.b.EnqueueAll()
 	case p < 80:
@@ -234,7 +233,7 @@ func (m *model) end(how func()) {
 
 func (m *model) append() {
 	tag := []string{"a", "b", "session.x"}[m.rng.IntN(3)]
-	s := sent{meta: event.Meta{Tag: tag, HasTag: true, HasTimekey: true, Timekey: m.wall.Unix() / 60 * 60}}
+	s := sent{meta: event.Meta{Tag: tag, HasTag: true, HasTimekey: true, Timekey: m.at.now().Unix() / 60 * 60}}
 	for range 1 + m.rng.IntN(6) {
 		m.next++
 		s.lines = append(s.lines, fmt.Sprintf("%s %d %s\n", tag, m.next, strings.Repeat("x", m.rng.IntN(200))))

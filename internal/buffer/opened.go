@@ -49,14 +49,24 @@ func (o *opened) evict() {
 		if c == nil {
 			return
 		}
-		// A chunk that is busy is no candidate; waiting for it could deadlock.
-		if !c.mu.TryLock() {
-			continue
-		}
-		if c.file != nil && c.synced.Load() >= c.end && c.failed == nil {
-			c.closeFile()
-		}
-		c.mu.Unlock()
+		c.evict()
+	}
+}
+
+// evict closes the file if the chunk is idle and clean. A chunk that is busy is no
+// candidate; waiting for it could deadlock. Without io a seal, a note or an fsync
+// may be under way, whose bytes c.end does not tell of yet.
+func (c *Chunk) evict() {
+	if !c.io.TryLock() {
+		return
+	}
+	defer c.io.Unlock()
+	if !c.mu.TryLock() {
+		return
+	}
+	defer c.mu.Unlock()
+	if c.file != nil && c.synced.Load() >= c.end && c.failed == nil {
+		c.closeFile()
 	}
 }
 

@@ -19,10 +19,14 @@ const sealersAtOnce = 4
 func (b *Buffer) sealLater(c *Chunk) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.ended {
+		b.leaveSealing(c) // the next start takes it up as it is
+		return
+	}
 	b.toSeal = append(b.toSeal, c)
 	if b.sealers < sealersAtOnce {
 		b.sealers++
-		b.work.Go(b.sealSome)
+		go b.sealSome() // Close waits until there are no sealers
 	}
 }
 
@@ -32,6 +36,7 @@ func (b *Buffer) sealSome() {
 		if len(b.toSeal) == 0 {
 			b.toSeal = nil
 			b.sealers--
+			b.queuedOne.Broadcast()
 			b.mu.Unlock()
 			return
 		}

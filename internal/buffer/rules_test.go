@@ -152,6 +152,30 @@ func TestOnlyCleanFilesAreClosed(t *testing.T) {
 	}
 }
 
+// TestNoFileIsClosedUnderAnFsync: not even when its data are clean and only a seal
+// or a note is being written.
+func TestNoFileIsClosedUnderAnFsync(t *testing.T) {
+	g := newGate(newDisk(17).FS())
+	b := open(t, config(func(c *buffer.Config) { c.MaxOpen = 1 }), buffer.Options{FS: g})
+	mustAppend(t, b, batch("a", "x"))
+	g.hold(func(path string) bool { return strings.HasSuffix(path, ".chunk") })
+	var wg sync.WaitGroup
+	wg.Go(b.EnqueueAll)
+	sealing := <-g.waiting
+	g.hold(func(path string) bool { return path == sealing })
+	for i := range 5 {
+		mustAppend(t, b, batch(fmt.Sprint("t", i), "y"))
+	}
+	if g.closed(sealing) {
+		t.Error("a file was closed while it was synced")
+	}
+	g.letGo()
+	wg.Wait()
+	if n := len(drain(t, b)); n != 6 {
+		t.Errorf("%d chunks, want 6", n)
+	}
+}
+
 func TestCreatedFoldersAreSynced(t *testing.T) {
 	disk := newDisk(5)
 	if err := disk.FS().Mkdir("/var", 0o700); err != nil {
