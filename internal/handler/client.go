@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/tlsconf"
@@ -17,7 +19,7 @@ const (
 // newSender makes the sender for the first URL; its TLS files are read again
 // when they change.
 func (c *StartCmd) newSender(h *handler) (*sender, error) {
-	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey}
+	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, ServerName: c.receiver()}
 	config, err := files.Config()
 	if err != nil {
 		return nil, err
@@ -31,10 +33,21 @@ func (c *StartCmd) newSender(h *handler) (*sender, error) {
 		slots: make(chan struct{}, c.FluentdMaxConnections), maxBatch: c.FluentdMaxBatch, maxBytes: c.FluentdMaxBatchBytes,
 		log: h.log, counts: h.counts, health: h.health,
 	}
-	if c.Ordered {
-		s.maxBatch = max(s.maxBatch, 0)
-	}
 	return s, nil
+}
+
+// receiver is the one host that all URLs name, whose certificate can then be
+// checked against an authority that may change; "" when there are several.
+func (c *StartCmd) receiver() string {
+	host := ""
+	for _, address := range append(slices.Clone(c.FluentdURL), c.FluentdSessionURL) {
+		u, err := url.Parse(address)
+		if err != nil || host != "" && u.Hostname() != host {
+			return ""
+		}
+		host = u.Hostname()
+	}
+	return host
 }
 
 // httpClient speaks HTTP/1.1 over a pool of connections: HTTP/2 costs a Go

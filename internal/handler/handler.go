@@ -31,7 +31,7 @@ type Read struct {
 
 // Login is what locking needs of a user.login event.
 type Login struct {
-	Failed                bool
+	Failed               bool
 	User, Login, Cluster string
 }
 
@@ -43,4 +43,6 @@ type Login struct {
 type source interface {
 	Run(ctx context.Context, deliver func(context.Context, *Read) error) error
 	Ack(*Read)
+	// Close writes down what was acknowledged since Run ended.
+	Close() error
 }

@@ -111,8 +111,12 @@ func (c *StartCmd) build(ctx context.Context, dir string, log *slog.Logger, m *m
 		workers = 1
 	}
 	h.delivery = &delivery{sender: sender, dead: dead, workers: workers, log: log, counts: h.counts, dryRun: c.DryRun}
-	h.source, err = c.newSource(ctx, h, sender.identity)
-	return h, err
+	audit, err := c.newSource(ctx, h, sender.identity)
+	if err != nil {
+		return nil, err
+	}
+	h.source, h.sessions.hold = audit, audit.hold
+	return h, nil
 }
 
 func (c *StartCmd) dial(ctx context.Context, log *slog.Logger) (*teleport.Client, error) {
@@ -240,7 +244,8 @@ func (h *handler) afterDelivery(ctx context.Context, r *Read) error {
 }
 
 func (h *handler) close() {
-	if err := errors.Join(h.delivery.dead.close(), h.teleport.Close()); err != nil {
+	// The last acknowledgements first: a restart would send those events again.
+	if err := errors.Join(h.source.Close(), h.delivery.dead.close(), h.teleport.Close()); err != nil {
 		h.log.Warn("Failed to close", "error", err)
 	}
 }

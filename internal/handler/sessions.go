@@ -34,6 +34,9 @@ type sessions struct {
 	counts   *counts
 	brake    brake
 	slots    chan struct{}
+	// hold keeps the relay from forgetting what a recording sends while its index
+	// may still go back; inherited says that an earlier process began it.
+	hold func(inherited bool) (release func())
 
 	mu     sync.Mutex
 	queued map[string]bool
@@ -48,7 +51,7 @@ func (s *sessions) resume(ctx context.Context) error {
 		return err
 	}
 	for _, p := range pending {
-		s.begin(ctx, p)
+		s.begin(ctx, p, s.hold(true))
 	}
 	return nil
 }
@@ -61,23 +64,31 @@ func (s *sessions) add(ctx context.Context, sid string, uploaded time.Time) erro
 		return nil
 	}
 	p := pendingSession{SID: sid, Uploaded: uploaded}
+	// Held before the upload event is acknowledged: from then on the cursor no
+	// longer stands for this session.
+	release := s.hold(false)
 	if known, err := s.state.register(p); err != nil || known {
+		release()
 		return err
 	}
-	s.begin(ctx, p)
+	s.begin(ctx, p, release)
 	return nil
 }
 
-func (s *sessions) begin(ctx context.Context, p pendingSession) {
+// begin follows a session until it is done. The hold is released when its last
+// word is on disk; a process that ends before leaves it to the next one.
+func (s *sessions) begin(ctx context.Context, p pendingSession, release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.queued[p.SID] {
+		release()
 		return
 	}
 	s.queued[p.SID] = true
 	s.counts.sessionsWaiting.Set(float64(len(s.queued)))
 	s.wg.Go(func() {
 		s.follow(ctx, p)
+		release()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.queued, p.SID)

@@ -46,7 +46,7 @@ const saveInterval = 250 * time.Millisecond
 
 // newSource opens what is on disk. Which way of reading it will be is chosen by
 // the first Run that reaches the cluster.
-func (c *StartCmd) newSource(_ context.Context, h *handler, id *identity) (source, error) {
+func (c *StartCmd) newSource(_ context.Context, h *handler, id *identity) (*auditSource, error) {
 	cfg := sourceConfig{
 		log: h.log, health: h.health, teleport: h.teleport, dir: h.dir, identity: id,
 		types: c.Types, skip: c.SkipEventTypes,
