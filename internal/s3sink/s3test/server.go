@@ -75,7 +75,10 @@ func Start(dir string, o Options) (*Server, error) {
 	}
 	s3 := gofakes3.New(f, gofakes3.WithTimeSkewLimit(0), gofakes3.WithoutVersioning())
 	s.http = &http.Server{Handler: s.faulty(s.withLifecycle(s3.Server())), ReadHeaderTimeout: 10 * time.Second}
-	go func() { s.served <- s.http.Serve(listener) }()
+	go func() {
+		s.served <- s.http.Serve(listener)
+		close(s.served)
+	}()
 	return s, nil
 }
 
@@ -84,20 +87,20 @@ func (s *Server) URL() string { return s.url }
 
 // Close ends the server, requests in progress included.
 func (s *Server) Close() error {
-	err := s.http.Close()
-	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	return errors.Join(s.http.Close(), s.ended())
+}
+
+// ended waits for the server's goroutine and gives what it died of, once.
+func (s *Server) ended() error {
+	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // Shutdown ends the server after the requests in progress.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
-	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return errors.Join(s.http.Shutdown(ctx), s.ended())
 }
 
 // Objects lists a bucket by key.
