@@ -206,10 +206,10 @@ func arrUnshift(m *Env, self Value, a []Value, _ *Proc) Value {
 func arrInsert(m *Env, self Value, a []Value, _ *Proc) Value {
 	arr := self.(*Array)
 	m.changeable(arr)
+	i := m.int(a[0])
 	if len(a) == 1 {
 		return self
 	}
-	i := m.int(a[0])
 	if i < 0 {
 		if i += len(arr.v) + 1; i < 0 {
 			m.raise("IndexError", "index %d too small for array; minimum: -%d", i-len(arr.v)-1, len(arr.v)+1)
@@ -304,24 +304,36 @@ func (m *Env) keep(arr *Array, blk *Proc, want bool) (changed bool) {
 	return changed
 }
 
-func arrDeleteIf(m *Env, self Value, _ []Value, blk *Proc) Value {
+func arrDeleteIf(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	m.keep(self.(*Array), blk, false)
 	return self
 }
 
-func arrKeepIf(m *Env, self Value, _ []Value, blk *Proc) Value {
+func arrKeepIf(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	m.keep(self.(*Array), blk, true)
 	return self
 }
 
-func arrRejectBang(m *Env, self Value, _ []Value, blk *Proc) Value {
+func arrRejectBang(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	if !m.keep(self.(*Array), blk, false) {
 		return nil
 	}
 	return self
 }
 
-func arrSelectBang(m *Env, self Value, _ []Value, blk *Proc) Value {
+func arrSelectBang(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	if !m.keep(self.(*Array), blk, true) {
 		return nil
 	}
@@ -353,7 +365,7 @@ func arrFill(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func arrMapBang(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "map!", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	arr := self.(*Array)

@@ -160,7 +160,7 @@ func arrFirst(m *Env, self Value, a []Value, _ *Proc) Value {
 	if len(a) == 0 {
 		return m.elem(self.(*Array), 0)
 	}
-	return m.list(list[:min(m.countArg(a[0], "negative array size (or size too big)"), len(list))]...)
+	return m.list(list[:min(m.countArg(a[0], "negative array size"), len(list))]...)
 }
 
 func arrLast(m *Env, self Value, a []Value, _ *Proc) Value {
@@ -173,7 +173,7 @@ func arrLast(m *Env, self Value, a []Value, _ *Proc) Value {
 
 func arrIndex(m *Env, self Value, a []Value, blk *Proc) Value {
 	if len(a) == 0 {
-		if e, ok := m.enumOr(self, "index", a, blk); ok {
+		if e, ok := m.enumOr(self, a, blk); ok {
 			return e
 		}
 	}
@@ -196,7 +196,7 @@ func (m *Env) isSought(v Value, a []Value, blk *Proc) bool {
 
 func arrRindex(m *Env, self Value, a []Value, blk *Proc) Value {
 	if len(a) == 0 {
-		if e, ok := m.enumOr(self, "rindex", a, blk); ok {
+		if e, ok := m.enumOr(self, a, blk); ok {
 			return e
 		}
 	}

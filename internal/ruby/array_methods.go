@@ -37,7 +37,7 @@ func arrayMethods() table {
 func arrLength(_ *Env, self Value, _ []Value, _ *Proc) Value { return int64(len(self.(*Array).v)) }
 
 func arrEach(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	arr := self.(*Array)
@@ -48,7 +48,7 @@ func arrEach(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func arrEachIndex(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_index", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	arr := self.(*Array)

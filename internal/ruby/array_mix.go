@@ -54,6 +54,9 @@ func arrAnd(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func arrIntersection(m *Env, self Value, a []Value, _ *Proc) Value {
+	if len(a) == 0 {
+		return m.list(self.(*Array).v...)
+	}
 	out := Value(m.array(m.uniq(self.(*Array).v, nil)))
 	for _, v := range a {
 		out = arrAnd(m, out, []Value{v}, nil)
@@ -142,7 +145,7 @@ func arrProduct(m *Env, self Value, a []Value, blk *Proc) Value {
 // each row of a combinatorial method goes to the block, or makes an enumerator.
 func (m *Env) rows(self Value, rows [][]Value, blk *Proc) Value {
 	if blk == nil {
-		return &enumerator{recv: m.arrays(rows), name: "each"}
+		return &enumerator{recv: m.arrays(rows), name: "each", opaque: true}
 	}
 	for _, row := range rows {
 		m.yield1(blk, m.array(row))

@@ -14,7 +14,7 @@ var superclass = map[string]string{
 	"BasicObject": "", "Object": "BasicObject", "NilClass": "Object", "TrueClass": "Object", "FalseClass": "Object",
 	"Numeric": "Object", "Integer": "Numeric", "Float": "Numeric", "String": "Object", "Symbol": "Object",
 	"Array": "Object", "Hash": "Object", "Range": "Object", "Time": "Object", "Regexp": "Object", "MatchData": "Object",
-	"Proc": "Object", "Module": "Object", "Class": "Module", "Enumerator": "Object", "Encoding": "Object",
+	"Proc": "Object", "Module": "Object", "Class": "Module", "Enumerator": "Object", "Enumerator::ArithmeticSequence": "Enumerator", "Encoding": "Object",
 	"Date": "Object", "DateTime": "Date", "IPAddr": "Object", "Fluent::EventTime": "Object",
 	"URI::Generic": "Object", "URI::HTTP": "URI::Generic", "URI::HTTPS": "URI::HTTP",
 	"Comparable": "-", "Enumerable": "-", "Kernel": "-", "Math": "-", "JSON": "-", "Digest": "-", "Base64": "-", "Process": "-",
@@ -71,6 +71,10 @@ func className(v Value) string {
 			return "DateTime"
 		}
 		return "Date"
+	case *enumerator:
+		if r, ok := v.recv.(*Range); (v.name == "step" || v.name == "%") && (!ok || isNumber(r.lo)) {
+			return "Enumerator::ArithmeticSequence"
+		}
 	case *uriValue:
 		return v.class()
 	}

@@ -127,6 +127,8 @@ func (m *Env) eql(a, b Value) bool {
 		return kindOf(a) == kindOf(b) && m.eq(a, b)
 	}
 	switch a := a.(type) {
+	case *Exception:
+		return a == b
 	case *Array:
 		x, ok := b.(*Array)
 		if !ok || len(a.v) != len(x.v) {
@@ -161,6 +163,8 @@ func (m *Env) caseEq(test, v Value) bool {
 		return truthy(m.yield1(test, v))
 	case *ipAddr:
 		return m.ipIncludes(test, v)
+	case *date:
+		return truthy(dateSameDay(m, test, []Value{v}, nil))
 	}
 	return m.eq(test, v)
 }
@@ -187,15 +191,26 @@ func (m *Env) compare(a, b Value) (n int, ok bool) {
 		if x, ok := b.(*Time); ok {
 			return a.cmp(x), true
 		}
+		if _, ok := b.(*ipAddr); ok {
+			m.unsupported("comparing an IPAddr with Time", "")
+		}
 		return 0, false
 	case *date:
 		if x, ok := b.(*date); ok {
 			return a.cmp(x), true
 		}
+		if isNumber(b) {
+			m.unsupported("comparing a Date with a number", "")
+		}
 		return 0, false
 	case *ipAddr:
+		switch b.(type) {
+		case *ipAddr, *Str:
+		default:
+			m.unsupported("comparing an IPAddr with "+className(b), "")
+		}
 		if x, ok := m.toIP(b); ok {
-			return a.compare(x), true
+			return a.compare(x), a.addr.Is4() == x.addr.Is4()
 		}
 		return 0, false
 	case *Class:
@@ -266,10 +281,8 @@ func (m *Env) incomparable(a, b Value) {
 	switch b.(type) {
 	case nil, bool, float64:
 		text = m.inspect(b)
-	case int64:
-		if _, ok := a.(*Str); ok || true {
-			text = m.inspect(b)
-		}
+	case int64, Sym:
+		text = m.inspect(b)
 	}
 	m.raise("ArgumentError", "comparison of %s with %s failed", className(a), text)
 }
@@ -293,6 +306,8 @@ func (m *Env) sign(v, a, b Value) int {
 	if n := bigOf(v); n != nil {
 		return n.Sign()
 	}
-	m.incomparable(v, int64(0))
-	return 0
+	if truthy(m.send(v, ">", int64(0))) {
+		return 1
+	}
+	return -1
 }

@@ -104,7 +104,7 @@ func (c *compiler) compileMore(n syntax.Node) code {
 	case *syntax.Begin:
 		return c.begin(n)
 	case *syntax.And:
-		l, r := c.compile(n.L), c.compile(n.R)
+		l, r := c.condition(n.L), c.compile(n.R)
 		return func(m *Env) Value {
 			if v := l(m); !truthy(v) {
 				return v
@@ -112,7 +112,7 @@ func (c *compiler) compileMore(n syntax.Node) code {
 			return r(m)
 		}
 	case *syntax.Or:
-		l, r := c.compile(n.L), c.compile(n.R)
+		l, r := c.condition(n.L), c.compile(n.R)
 		return func(m *Env) Value {
 			if v := l(m); truthy(v) {
 				return v
@@ -120,7 +120,7 @@ func (c *compiler) compileMore(n syntax.Node) code {
 			return r(m)
 		}
 	case *syntax.Not:
-		x := c.compile(n.X)
+		x := c.condition(n.X)
 		return func(m *Env) Value { return !truthy(x(m)) }
 	case *syntax.Defined:
 		return c.defined(n.X)

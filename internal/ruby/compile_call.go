@@ -325,6 +325,7 @@ func (m *Env) invoke(me *method, name string, self Value, args []Value, blk *Pro
 	if n < int(me.min) || me.max >= 0 && n > int(me.max) {
 		m.wrongArgs(n, int(me.min), int(me.max), me.max < 0)
 	}
+	m.calling = name
 	return me.fn(m, self, args, blk)
 }
 
@@ -353,6 +354,9 @@ func (m *Env) send(self Value, name string, args ...Value) Value { return m.send
 func (m *Env) missing(self Value, name string) {
 	if rubyHas(self, name) {
 		m.unsupported(className(self)+"#"+name, "")
+	}
+	if lookup(kMain, name).fn != nil {
+		m.raise("NoMethodError", "private method `%s' called for %s", name, m.described(self))
 	}
 	m.raise("NoMethodError", "undefined method `%s' for %s", name, m.described(self))
 }

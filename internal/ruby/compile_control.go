@@ -4,8 +4,20 @@ import (
 	"github.com/sluicelog/sluice/internal/ruby/syntax"
 )
 
+// condition compiles what is only asked whether it is true. A regular expression
+// alone would be matched against $_, which nobody means.
+func (c *compiler) condition(n syntax.Node) code {
+	if re, ok := n.(*syntax.Regexp); ok {
+		c.fail(re, "match it against something: x =~ /…/", "a regular expression alone is no condition")
+	}
+	if r, ok := n.(*syntax.Range); ok {
+		c.fail(r, "test with include?", "a range alone is no condition")
+	}
+	return c.compile(n)
+}
+
 func (c *compiler) ifElse(n *syntax.If) code {
-	cond, then, other := c.compile(n.Cond), c.compile(n.Then), c.compile(n.Else)
+	cond, then, other := c.condition(n.Cond), c.compile(n.Then), c.compile(n.Else)
 	return func(m *Env) Value {
 		if truthy(cond(m)) {
 			return then(m)

@@ -80,9 +80,10 @@ func arg(args []Value, i int) Value {
 }
 
 // enumOr gives an enumerator over a method when it was called without a block.
-func (m *Env) enumOr(self Value, name string, args []Value, blk *Proc) (Value, bool) {
+// It must come before anything else is called.
+func (m *Env) enumOr(self Value, args []Value, blk *Proc) (Value, bool) {
 	if blk != nil {
 		return nil, false
 	}
-	return &enumerator{recv: self, name: name, args: append([]Value(nil), args...)}, true
+	return &enumerator{recv: self, name: m.calling, args: append([]Value(nil), args...)}, true
 }

@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -33,7 +34,7 @@ func (d *date) inspect() string {
 		name = "DateTime"
 	}
 	return "#<" + name + ": " + d.String() + " ((" + formatInt(int(jd)) + "j," + formatInt(int(utc.Sub(midnight)/time.Second)) +
-		"s," + formatInt(utc.Nanosecond()) + "n),+" + formatInt(off) + "s,2299161j)>"
+		"s," + formatInt(utc.Nanosecond()) + "n)," + fmt.Sprintf("%+d", off) + "s,2299161j)>"
 }
 
 // gregorian refuses what Ruby counts by the Julian calendar.
@@ -54,6 +55,9 @@ func timeToDate(m *Env, self Value, _ []Value, _ *Proc) Value {
 
 func timeToDateTime(m *Env, self Value, _ []Value, _ *Proc) Value {
 	t := self.(*Time)
+	if t.sub != nil {
+		m.unsupported("to_datetime of a time with more than nine digits", "")
+	}
 	_, off := t.t.Zone()
 	return m.gregorian(&date{t: t.t.In(time.FixedZone("", off)), hasTime: true})
 }
@@ -63,19 +67,22 @@ func dateMethods() table {
 		return method{func(_ *Env, self Value, _ []Value, _ *Proc) Value { return int64(get(self.(*date).t)) }, 0, 0, false}
 	}
 	clock := func(get func(t time.Time) int) method {
-		return method{func(m *Env, self Value, _ []Value, _ *Proc) Value {
+		return method{func(m *Env, self Value, a []Value, _ *Proc) Value {
+			if len(a) > 0 && self.(*date).hasTime {
+				m.wrongArgs(len(a), 0, 0, false)
+			}
 			if d := self.(*date); d.hasTime {
 				return int64(get(d.t))
 			}
 			m.raise("NoMethodError", "private method called for %s", m.described(self))
 			return nil
-		}, 0, 0, false}
+		}, 0, -1, false}
 	}
 	days := func(sign int) fn {
 		return func(m *Env, self Value, a []Value, _ *Proc) Value {
 			n := 1
 			if len(a) > 0 {
-				n = m.int(a[0])
+				n = m.days(a[0])
 			}
 			d := *self.(*date)
 			d.t = d.t.AddDate(0, 0, sign*n)
@@ -89,10 +96,10 @@ func dateMethods() table {
 		"cwyear": part(func(t time.Time) int { y, _ := t.ISOWeek(); return y }),
 		"hour":   clock(time.Time.Hour), "minute": clock(time.Time.Minute), "min": clock(time.Time.Minute), "second": clock(time.Time.Second), "sec": clock(time.Time.Second),
 		"+": {datePlus(1), 1, 1, false}, "-": {dateMinus, 1, 1, false}, ">>": {dateMonths(1), 1, 1, false}, "<<": {dateMonths(-1), 1, 1, false},
-		"next_day": {days(1), 0, 1, false}, "prev_day": {days(-1), 0, 1, false}, "next": {days(1), 0, 0, false}, "succ": {days(1), 0, 0, false},
+		"===": {dateSameDay, 1, 1, false}, "next_day": {days(1), 0, 1, false}, "prev_day": {days(-1), 0, 1, false}, "next": {days(1), 0, 0, false}, "succ": {days(1), 0, 0, false},
 		"next_month": {dateMonths(1), 0, 1, false}, "prev_month": {dateMonths(-1), 0, 1, false},
 		"next_year": {dateMonths(12), 0, 1, false}, "prev_year": {dateMonths(-12), 0, 1, false},
-		"strftime": {dateStrftime, 0, 1, false}, "iso8601": {dateISO, 0, 1, false}, "xmlschema": {dateISO, 0, 1, false}, "rfc3339": {dateISO, 0, 1, false},
+		"strftime": {dateStrftime, 0, 1, false}, "iso8601": {dateISO, 0, 1, false}, "xmlschema": {dateISO, 0, 1, false}, "rfc3339": {dateRFC3339, 0, 1, false},
 		"to_time": {dateToTime, 0, 0, false}, "to_date": {dateToDate, 0, 0, false}, "to_datetime": {dateToDateTime, 0, 0, false},
 		"new_offset": {dateNewOffset, 0, 1, false},
 		"leap?": {func(_ *Env, self Value, _ []Value, _ *Proc) Value {
@@ -107,18 +114,38 @@ func dateMethods() table {
 	return t
 }
 
+// dateSameDay is ===: the same day, nil for what is no date.
+func dateSameDay(m *Env, self Value, a []Value, _ *Proc) Value {
+	d, ok := a[0].(*date)
+	if !ok {
+		if isNumber(a[0]) {
+			m.unsupported("comparing a Date with a number", "")
+		}
+		return nil
+	}
+	return dateOf(self.(*date).t.UTC()).Equal(dateOf(d.t.UTC()))
+}
+
+// days is an argument that must be whole days.
+func (m *Env) days(v Value) int {
+	n, ok := v.(int64)
+	if !ok {
+		m.unsupported("adding anything but whole days to a Date", "use Time")
+	}
+	return int(min(max(n, -1e8), 1e8))
+}
+
 func dateZone(m *Env, self Value, _ []Value, _ *Proc) Value {
+	if !self.(*date).hasTime {
+		m.raise("NoMethodError", "undefined method `zone' for %s", m.described(self))
+	}
 	return m.ascii(self.(*date).t.Format("-07:00"))
 }
 
 func datePlus(sign int) fn {
 	return func(m *Env, self Value, a []Value, _ *Proc) Value {
-		n, ok := a[0].(int64)
-		if !ok {
-			m.unsupported("adding anything but whole days to a Date", "use Time")
-		}
 		d := *self.(*date)
-		d.t = d.t.AddDate(0, 0, sign*int(min(max(n, -1e8), 1e8)))
+		d.t = d.t.AddDate(0, 0, sign*m.days(a[0]))
 		return m.gregorian(&d)
 	}
 }
@@ -135,7 +162,7 @@ func dateMonths(scale int) fn {
 	return func(m *Env, self Value, a []Value, _ *Proc) Value {
 		n := scale
 		if len(a) > 0 {
-			n = scale * m.int(a[0])
+			n = scale * m.days(a[0])
 		}
 		d := *self.(*date)
 		first := time.Date(d.t.Year(), d.t.Month()+time.Month(min(max(n, -120000), 120000)), 1, d.t.Hour(), d.t.Minute(), d.t.Second(), d.t.Nanosecond(), d.t.Location())
@@ -162,11 +189,26 @@ func dateStrftime(m *Env, self Value, a []Value, _ *Proc) Value {
 
 func dateISO(m *Env, self Value, a []Value, _ *Proc) Value {
 	d := self.(*date)
-	if len(a) > 0 && d.hasTime {
+	if len(a) > 0 && !d.hasTime {
+		m.wrongArgs(len(a), 0, 0, false)
+	}
+	if len(a) > 0 {
 		t := &Time{t: d.t}
 		return m.ascii(yearText(d.t.Year()) + d.t.Format("-01-02T15:04:05") + m.fraction(t, m.int(a[0])) + d.t.Format("-07:00"))
 	}
 	return m.ascii(d.String())
+}
+
+func dateRFC3339(m *Env, self Value, a []Value, _ *Proc) Value {
+	d := *self.(*date)
+	if len(a) > 0 && !d.hasTime {
+		m.wrongArgs(len(a), 0, 0, false)
+	}
+	if !d.hasTime {
+		d.t = d.t.In(time.FixedZone("", 0))
+	}
+	d.hasTime = true
+	return dateISO(m, &d, a, nil)
 }
 
 func dateToTime(m *Env, self Value, _ []Value, _ *Proc) Value {

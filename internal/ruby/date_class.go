@@ -85,7 +85,7 @@ func (m *Env) strptimeDate(a []Value, withTime bool) Value {
 	if !strings.Contains(layout, "%s") && (!strings.ContainsAny(layout, "YFyDc") || !strings.ContainsAny(layout, "mbBhFDcj") || !strings.ContainsAny(layout, "deFDcj")) {
 		m.unsupported("strptime of a Date without year, month and day", "use Time.strptime")
 	}
-	t, hasZone, rest, err := l.Parse(s, time.UTC)
+	t, hasZone, rest, err := l.ParseRuby(s, time.UTC)
 	if err != nil || rest != "" {
 		m.invalidDate()
 	}

@@ -3,9 +3,10 @@ package ruby
 // enumerator is a method that waits for its block: what each_with_index without
 // a block gives.
 type enumerator struct {
-	recv Value
-	name string
-	args []Value
+	recv   Value
+	name   string
+	args   []Value
+	opaque bool // Ruby's inspect shows an address
 }
 
 // run calls the method with a block.
@@ -63,7 +64,25 @@ func (m *Env) eachOf(v Value, do func(v Value) bool) {
 	}
 }
 
+// eachMulti is eachOf for the methods that hand several values to the block as
+// several, of which |x| is only the first.
+func (m *Env) eachMulti(v Value, do func(args []Value) bool) {
+	if e, ok := v.(*enumerator); ok {
+		m.eachArgs(e, do)
+		return
+	}
+	var one [1]Value
+	m.eachOf(v, func(v Value) bool {
+		one[0] = v
+		return do(one[:])
+	})
+}
+
 func (m *Env) eachEnum(e *enumerator, do func(v Value) bool) {
+	m.eachArgs(e, func(args []Value) bool { return do(m.packed(args)) })
+}
+
+func (m *Env) eachArgs(e *enumerator, do func(args []Value) bool) {
 	mine := new(stop)
 	k := m.mark()
 	defer func() {
@@ -75,11 +94,10 @@ func (m *Env) eachEnum(e *enumerator, do func(v Value) bool) {
 		}
 	}()
 	e.run(m, native(func(m *Env, args []Value) Value {
-		v := m.packed(args)
-		if !do(v) {
+		if !do(args) {
 			panic(mine)
 		}
-		return nil
+		return true // as the block does that collects: find and take_while ask
 	}))
 }
 
@@ -165,12 +183,12 @@ func enumerableMethods() table {
 }
 
 func enumMap(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "map", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var out []Value
-	m.eachOf(self, func(v Value) bool {
-		out = append(out, m.yield1(blk, v))
+	m.eachMulti(self, func(args []Value) bool {
+		out = append(out, m.yield(blk, args...))
 		m.charge(16)
 		return true
 	})
@@ -178,12 +196,12 @@ func enumMap(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumFlatMap(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "flat_map", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var out []Value
-	m.eachOf(self, func(v Value) bool {
-		got := m.yield1(blk, v)
+	m.eachMulti(self, func(args []Value) bool {
+		got := m.yield(blk, args...)
 		if arr, ok := got.(*Array); ok {
 			m.charge(16 * len(arr.v))
 			out = append(out, arr.v...)
@@ -196,12 +214,12 @@ func enumFlatMap(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumFilterMap(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "filter_map", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var out []Value
-	m.eachOf(self, func(v Value) bool {
-		if got := m.yield1(blk, v); truthy(got) {
+	m.eachMulti(self, func(args []Value) bool {
+		if got := m.yield(blk, args...); truthy(got) {
 			out = append(out, got)
 		}
 		return true
@@ -221,21 +239,21 @@ func (m *Env) chosen(self Value, blk *Proc, want bool) Value {
 }
 
 func enumSelect(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "select", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.chosen(self, blk, true)
 }
 
 func enumReject(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "reject", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.chosen(self, blk, false)
 }
 
 func enumEachWithIndex(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_with_index", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	i := int64(0)
@@ -248,7 +266,7 @@ func enumEachWithIndex(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumEachWithObject(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_with_object", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	memo := a[0]
@@ -260,7 +278,7 @@ func enumEachWithObject(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumEachEntry(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_entry", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	m.eachOf(self, func(v Value) bool {
@@ -271,7 +289,7 @@ func enumEachEntry(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumReverseEach(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "reverse_each", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	list := append([]Value(nil), m.toArray(self)...)
@@ -284,7 +302,12 @@ func enumReverseEach(m *Env, self Value, a []Value, blk *Proc) Value {
 func enumReduce(m *Env, self Value, a []Value, blk *Proc) Value {
 	var memo Value
 	started := false
-	step := func(memo, v Value) Value { return m.yield2(blk, memo, v) }
+	step := func(memo, v Value) Value {
+		if blk == nil {
+			m.raise("LocalJumpError", "no block given")
+		}
+		return m.yield2(blk, memo, v)
+	}
 	switch {
 	case len(a) == 2:
 		memo, started = a[0], true
@@ -293,8 +316,6 @@ func enumReduce(m *Env, self Value, a []Value, blk *Proc) Value {
 		step = m.operator(a[0])
 	case len(a) == 1:
 		memo, started = a[0], true
-	case blk == nil:
-		m.raise("LocalJumpError", "no block given")
 	}
 	m.eachOf(self, func(v Value) bool {
 		if !started {
@@ -315,13 +336,13 @@ func (m *Env) operator(v Value) func(memo, v Value) Value {
 
 func enumCount(m *Env, self Value, a []Value, blk *Proc) Value {
 	n := int64(0)
-	m.eachOf(self, func(v Value) bool {
+	m.eachMulti(self, func(args []Value) bool {
 		switch {
 		case len(a) > 0:
-			if m.eq(v, a[0]) {
+			if m.eq(m.packed(args), a[0]) {
 				n++
 			}
-		case blk == nil || truthy(m.yield1(blk, v)):
+		case blk == nil || truthy(m.yield(blk, args...)):
 			n++
 		}
 		return true
@@ -330,7 +351,7 @@ func enumCount(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumFind(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "find", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var found Value
@@ -349,16 +370,16 @@ func enumFind(m *Env, self Value, a []Value, blk *Proc) Value {
 
 func enumFindIndex(m *Env, self Value, a []Value, blk *Proc) Value {
 	if len(a) == 0 {
-		if e, ok := m.enumOr(self, "find_index", a, blk); ok {
+		if e, ok := m.enumOr(self, a, blk); ok {
 			return e
 		}
 	}
 	i, hit := int64(0), false
-	m.eachOf(self, func(v Value) bool {
+	m.eachMulti(self, func(args []Value) bool {
 		if len(a) > 0 {
-			hit = m.eq(v, a[0])
+			hit = m.eq(m.packed(args), a[0])
 		} else {
-			hit = truthy(m.yield1(blk, v))
+			hit = truthy(m.yield(blk, args...))
 		}
 		if !hit {
 			i++
@@ -372,25 +393,25 @@ func enumFindIndex(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 // tester is what any?, all? and so on ask of each element.
-func (m *Env) tester(a []Value, blk *Proc) func(v Value) bool {
+func (m *Env) tester(a []Value, blk *Proc) func(args []Value) bool {
 	switch {
 	case len(a) > 0:
-		return func(v Value) bool { return m.caseEq(a[0], v) }
+		return func(args []Value) bool { return m.caseEq(a[0], m.packed(args)) }
 	case blk != nil:
-		return func(v Value) bool { return truthy(m.yield1(blk, v)) }
+		return func(args []Value) bool { return truthy(m.yield(blk, args...)) }
 	}
-	return truthy
+	return func(args []Value) bool { return truthy(m.packed(args)) }
 }
 
 func enumAny(m *Env, self Value, a []Value, blk *Proc) Value {
 	test, found := m.tester(a, blk), false
-	m.eachOf(self, func(v Value) bool { found = test(v); return !found })
+	m.eachMulti(self, func(args []Value) bool { found = test(args); return !found })
 	return found
 }
 
 func enumAll(m *Env, self Value, a []Value, blk *Proc) Value {
 	test, all := m.tester(a, blk), true
-	m.eachOf(self, func(v Value) bool { all = test(v); return all })
+	m.eachMulti(self, func(args []Value) bool { all = test(args); return all })
 	return all
 }
 
@@ -400,8 +421,8 @@ func enumNone(m *Env, self Value, a []Value, blk *Proc) Value {
 
 func enumOne(m *Env, self Value, a []Value, blk *Proc) Value {
 	test, n := m.tester(a, blk), 0
-	m.eachOf(self, func(v Value) bool {
-		if test(v) {
+	m.eachMulti(self, func(args []Value) bool {
+		if test(args) {
 			n++
 		}
 		return n < 2

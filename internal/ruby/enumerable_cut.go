@@ -35,12 +35,13 @@ func enumTake(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func enumTakeWhile(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "take_while", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var out []Value
-	m.eachOf(self, func(v Value) bool {
-		if !truthy(m.yield1(blk, v)) {
+	m.eachMulti(self, func(args []Value) bool {
+		v := m.packed(args)
+		if !truthy(m.yield(blk, args...)) {
 			return false
 		}
 		out = append(out, v)
@@ -56,7 +57,7 @@ func enumDrop(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func enumDropWhile(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "drop_while", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var out []Value
@@ -74,9 +75,10 @@ func enumDropWhile(m *Env, self Value, a []Value, blk *Proc) Value {
 func enumToH(m *Env, self Value, _ []Value, blk *Proc) Value {
 	h := m.newHash()
 	i := 0
-	m.eachOf(self, func(v Value) bool {
+	m.eachMulti(self, func(args []Value) bool {
+		v := m.packed(args)
 		if blk != nil {
-			v = m.yield1(blk, v)
+			v = m.yield(blk, args...)
 		}
 		m.storePair(h, v, i, blk != nil || kindOf(self) != kArray)
 		i++
@@ -107,7 +109,7 @@ func (m *Env) storePair(h *Hash, v Value, i int, plain bool) {
 }
 
 func enumGroupBy(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "group_by", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	h := m.newHash()
@@ -126,7 +128,7 @@ func enumGroupBy(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumPartition(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "partition", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var yes, no []Value
@@ -158,7 +160,7 @@ func (m *Env) chunks(self Value, blk *Proc, cutWhen bool) Value {
 		out = append(out, m.array(part))
 	}
 	// Ruby gives an enumerator; its elements are these.
-	return &enumerator{recv: m.array(out), name: "each"}
+	return &enumerator{recv: m.array(out), name: "each", opaque: true}
 }
 
 func enumChunkWhile(m *Env, self Value, _ []Value, blk *Proc) Value {
@@ -172,7 +174,7 @@ func enumEachSlice(m *Env, self Value, a []Value, blk *Proc) Value {
 	if n <= 0 {
 		m.raise("ArgumentError", "invalid slice size")
 	}
-	if e, ok := m.enumOr(self, "each_slice", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var part []Value
@@ -198,7 +200,7 @@ func enumEachCons(m *Env, self Value, a []Value, blk *Proc) Value {
 	if n <= 0 {
 		m.raise("ArgumentError", "invalid size")
 	}
-	if e, ok := m.enumOr(self, "each_cons", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	var last []Value
@@ -266,7 +268,21 @@ func enumTally(m *Env, self Value, _ []Value, _ *Proc) Value {
 }
 
 func enumUniq(m *Env, self Value, _ []Value, blk *Proc) Value {
-	return m.array(m.uniq(m.toArray(self), blk))
+	if _, ok := self.(*enumerator); !ok || blk == nil {
+		return m.array(m.uniq(m.toArray(self), blk))
+	}
+	var out []Value
+	seen := m.newHash()
+	m.eachMulti(self, func(args []Value) bool {
+		v := m.packed(args)
+		k := m.yield(blk, args...)
+		if _, ok := seen.get(k); !ok {
+			m.hashSet(seen, k, true)
+			out = append(out, v)
+		}
+		return true
+	})
+	return m.array(out)
 }
 
 func (m *Env) uniq(list []Value, blk *Proc) []Value {

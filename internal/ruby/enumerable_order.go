@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 func formatInt(n int) string { return strconv.Itoa(n) }
@@ -17,14 +18,35 @@ func (m *Env) ordering(blk *Proc) func(a, b Value) int {
 	return func(a, b Value) int { return m.sign(m.yield2(blk, a, b), a, b) }
 }
 
-// sorted sorts a copy. Ruby's sort is not stable; where elements are equal and
-// can be told apart, the order may differ from Ruby's.
+// mergeSort sorts as the C library does that Ruby uses on Linux, comparison by
+// comparison, so that equal elements and errors come out the same.
+func mergeSort[T any](m *Env, list, tmp []T, by func(a, b T) int) {
+	if len(list) < 2 {
+		return
+	}
+	half := len(list) / 2
+	mergeSort(m, list[:half], tmp, by)
+	mergeSort(m, list[half:], tmp, by)
+	out := tmp[:0]
+	i, j := 0, half
+	for i < half && j < len(list) {
+		m.step()
+		if by(list[i], list[j]) <= 0 {
+			out = append(out, list[i])
+			i++
+		} else {
+			out = append(out, list[j])
+			j++
+		}
+	}
+	out = append(out, list[i:half]...) // what is left of the right half is in place
+	copy(list, out)
+}
+
+// sorted sorts a copy.
 func (m *Env) sorted(list []Value, by func(a, b Value) int) []Value {
 	out := append([]Value(nil), list...)
-	slices.SortStableFunc(out, func(a, b Value) int {
-		m.step()
-		return by(a, b)
-	})
+	mergeSort(m, out, make([]Value, len(out)), by)
 	return out
 }
 
@@ -46,14 +68,11 @@ func (m *Env) keyedList(self Value, blk *Proc) []keyed {
 }
 
 func (m *Env) sortKeyed(list []keyed) {
-	slices.SortStableFunc(list, func(a, b keyed) int {
-		m.step()
-		return m.order(a.key, b.key)
-	})
+	mergeSort(m, list, make([]keyed, len(list)), func(a, b keyed) int { return m.order(a.key, b.key) })
 }
 
 func enumSortBy(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "sort_by", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	list := m.keyedList(self, blk)
@@ -69,17 +88,26 @@ func values(list []keyed) []Value {
 	return out
 }
 
-// extreme is the first or the n first elements in an order.
-func (m *Env) extreme(self Value, a []Value, by func(a, b Value) int) Value {
+// extreme is the first or the n first elements in an order; sign -1 turns it round.
+// A block is asked about the new element and the best so far, <=> the other way.
+func (m *Env) extreme(self Value, a []Value, blk *Proc, sign int) Value {
+	by := m.ordering(blk)
 	if n := arg(a, 0); n != nil {
+		count := m.countArg(n, "negative size ("+formatInt(m.int(n))+")")
 		list := m.sorted(m.toArray(self), by)
-		return m.list(list[:min(m.countArg(n, "negative size ("+formatInt(m.int(n))+")"), len(list))]...)
+		if sign < 0 {
+			slices.Reverse(list)
+		}
+		return m.list(list[:min(count, len(list))]...)
 	}
 	var best Value
 	first := true
 	m.eachOf(self, func(v Value) bool {
-		if first || by(v, best) < 0 {
+		switch {
+		case first:
 			best, first = v, false
+		case blk != nil && sign*by(v, best) < 0, blk == nil && sign*by(best, v) > 0:
+			best = v
 		}
 		return true
 	})
@@ -87,12 +115,11 @@ func (m *Env) extreme(self Value, a []Value, by func(a, b Value) int) Value {
 }
 
 func enumMin(m *Env, self Value, a []Value, blk *Proc) Value {
-	return m.extreme(self, a, m.ordering(blk))
+	return m.extreme(self, a, blk, 1)
 }
 
 func enumMax(m *Env, self Value, a []Value, blk *Proc) Value {
-	by := m.ordering(blk)
-	return m.extreme(self, a, func(x, y Value) int { return -by(x, y) })
+	return m.extreme(self, a, blk, -1)
 }
 
 func enumMinMax(m *Env, self Value, a []Value, blk *Proc) Value {
@@ -100,10 +127,17 @@ func enumMinMax(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func (m *Env) extremeBy(self Value, a []Value, blk *Proc, sign int) Value {
+	count := 0
+	n := arg(a, 0)
+	if n != nil {
+		count = m.countArg(n, "negative size ("+formatInt(m.int(n))+")")
+	}
 	list := m.keyedList(self, blk)
-	if n := arg(a, 0); n != nil {
-		count := m.countArg(n, "negative size ("+formatInt(m.int(n))+")")
-		slices.SortStableFunc(list, func(a, b keyed) int { return sign * m.order(a.key, b.key) })
+	if n != nil {
+		m.sortKeyed(list)
+		if sign < 0 {
+			slices.Reverse(list)
+		}
 		return m.array(values(list[:min(count, len(list))]))
 	}
 	if len(list) == 0 {
@@ -119,21 +153,21 @@ func (m *Env) extremeBy(self Value, a []Value, blk *Proc, sign int) Value {
 }
 
 func enumMinBy(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "min_by", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.extremeBy(self, a, blk, 1)
 }
 
 func enumMaxBy(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "max_by", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.extremeBy(self, a, blk, -1)
 }
 
 func enumMinMaxBy(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "minmax_by", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.list(m.extremeBy(self, nil, blk, 1), m.extremeBy(self, nil, blk, -1))
@@ -245,7 +279,7 @@ func refused(name, hint string) fn {
 }
 
 func enumWithIndex(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "with_index", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	i := int64(0)
@@ -260,7 +294,7 @@ func enumWithIndex(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func enumWithObject(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "with_object", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	memo := a[0]
@@ -290,6 +324,14 @@ func enumSize(m *Env, self Value, _ []Value, _ *Proc) Value {
 }
 
 func (m *Env) inspectEnum(e *enumerator) string {
+	if e.opaque || strings.HasPrefix(e.name, "step") || e.name == "%" {
+		m.unsupported("inspect of this enumerator", "use to_a")
+	}
+	if n := len(e.args); n > 0 {
+		if _, ok := e.args[n-1].(*Hash); ok {
+			m.unsupported("inspect of this enumerator", "use to_a")
+		}
+	}
 	text := "#<Enumerator: " + m.inspect(e.recv) + ":" + e.name
 	for i, a := range e.args {
 		if i == 0 {

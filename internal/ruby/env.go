@@ -50,6 +50,7 @@ type Env struct {
 	steps   int
 	bytes   int
 	calls   int
+	calling string // the method that was called last
 	nodes   int    // values that ToEvent came upon
 	lastSrc string // the last regular expression that was put together
 	lastRe  *Regexp

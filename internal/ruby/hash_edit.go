@@ -104,24 +104,36 @@ func (m *Env) keepPairs(h *Hash, blk *Proc, want bool) (changed bool) {
 	return len(gone) > 0
 }
 
-func hashDeleteIf(m *Env, self Value, _ []Value, blk *Proc) Value {
+func hashDeleteIf(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	m.keepPairs(self.(*Hash), blk, false)
 	return self
 }
 
-func hashKeepIf(m *Env, self Value, _ []Value, blk *Proc) Value {
+func hashKeepIf(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	m.keepPairs(self.(*Hash), blk, true)
 	return self
 }
 
-func hashRejectBang(m *Env, self Value, _ []Value, blk *Proc) Value {
+func hashRejectBang(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	if !m.keepPairs(self.(*Hash), blk, false) {
 		return nil
 	}
 	return self
 }
 
-func hashSelectBang(m *Env, self Value, _ []Value, blk *Proc) Value {
+func hashSelectBang(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	if !m.keepPairs(self.(*Hash), blk, true) {
 		return nil
 	}
@@ -146,7 +158,10 @@ func hashCompactBang(m *Env, self Value, _ []Value, _ *Proc) Value {
 	return self
 }
 
-func hashTransformValuesBang(m *Env, self Value, _ []Value, blk *Proc) Value {
+func hashTransformValuesBang(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
+	}
 	m.changeable(self)
 	h := self.(*Hash)
 	h.each(func(k, v Value) { h.set(k, m.yield1(blk, v)) })
@@ -154,6 +169,9 @@ func hashTransformValuesBang(m *Env, self Value, _ []Value, blk *Proc) Value {
 }
 
 func hashTransformKeysBang(m *Env, self Value, a []Value, blk *Proc) Value {
+	if e, ok := m.enumOr(self, a, blk); ok && len(a) == 0 {
+		return e
+	}
 	m.changeable(self)
 	out := hashTransformKeys(m, self, a, blk).(*Hash)
 	h := self.(*Hash)

@@ -98,7 +98,7 @@ func hashToH(m *Env, self Value, _ []Value, blk *Proc) Value {
 func (m *Env) yieldPair(blk *Proc, k, v Value) Value { return m.yield2(blk, k, v) }
 
 func hashEach(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	self.(*Hash).each(func(k, v Value) {
@@ -112,7 +112,7 @@ func hashEach(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func hashEachKey(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_key", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	self.(*Hash).each(func(k, _ Value) { m.yield1(blk, k) })
@@ -120,7 +120,7 @@ func hashEachKey(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func hashEachValue(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_value", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	self.(*Hash).each(func(_, v Value) { m.yield1(blk, v) })

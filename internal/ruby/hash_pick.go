@@ -30,14 +30,14 @@ func (m *Env) pick(self Value, blk *Proc, want bool) Value {
 }
 
 func hashSelect(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "select", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.pick(self, blk, true)
 }
 
 func hashReject(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "reject", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.pick(self, blk, false)
@@ -83,7 +83,7 @@ func hashInvert(m *Env, self Value, _ []Value, _ *Proc) Value {
 }
 
 func hashTransformValues(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "transform_values", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	out := m.newHash()
@@ -95,7 +95,7 @@ func hashTransformKeys(m *Env, self Value, a []Value, blk *Proc) Value {
 	var names *Hash
 	if len(a) > 0 {
 		names = m.hashArg(a[0])
-	} else if e, ok := m.enumOr(self, "transform_keys", a, blk); ok {
+	} else if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	out := m.newHash()

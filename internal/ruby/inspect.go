@@ -3,6 +3,7 @@ package ruby
 import (
 	"math/big"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -32,6 +33,8 @@ func (m *Env) toS(v Value) *Str {
 		return m.ascii(encoding(v).String())
 	case eventTime:
 		return m.ascii(strconv.FormatInt(v.Sec, 10))
+	case *enumerator:
+		m.unsupported("to_s of an enumerator (an address)", "use to_a")
 	case *Range:
 		j := joiner{m: m, start: len(m.buf)}
 		lo := m.toS(v.lo)
@@ -61,7 +64,13 @@ func dots(excl bool) string {
 }
 
 // inspectStr is Ruby's inspect, as a string.
-func (m *Env) inspectStr(v Value) *Str { return m.str(m.inspect(v)) }
+func (m *Env) inspectStr(v Value) *Str {
+	text := m.inspect(v)
+	if strings.IndexByte(text, '"') >= 0 {
+		return m.strEnc(text, binaryEnc)
+	}
+	return m.ascii(text)
+}
 
 // inspect is Ruby's inspect as Ruby 3.1 prints it.
 func (m *Env) inspect(v Value) string {

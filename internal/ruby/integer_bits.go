@@ -28,14 +28,14 @@ func integerBitMethods() table {
 		"[]":         {intBit, 1, 1, false},
 		"bit_length": {intBitLength, 0, 0, false},
 		"allbits?": {func(m *Env, self Value, a []Value, _ *Proc) Value {
-			mask := m.intOnly(a[0])
+			mask := bigOf(m.integer(a[0]))
 			return new(big.Int).And(bigOf(self), mask).Cmp(mask) == 0
 		}, 1, 1, false},
 		"anybits?": {func(m *Env, self Value, a []Value, _ *Proc) Value {
-			return new(big.Int).And(bigOf(self), m.intOnly(a[0])).Sign() != 0
+			return new(big.Int).And(bigOf(self), bigOf(m.integer(a[0]))).Sign() != 0
 		}, 1, 1, false},
 		"nobits?": {func(m *Env, self Value, a []Value, _ *Proc) Value {
-			return new(big.Int).And(bigOf(self), m.intOnly(a[0])).Sign() == 0
+			return new(big.Int).And(bigOf(self), bigOf(m.integer(a[0]))).Sign() == 0
 		}, 1, 1, false},
 	}
 }
@@ -61,10 +61,10 @@ func (m *Env) shift(v Value, by int) Value {
 }
 
 func intBit(m *Env, self Value, a []Value, _ *Proc) Value {
-	i, ok := a[0].(int64)
-	if !ok {
-		m.unsupported("Integer#[] with anything but a small integer", "")
+	if _, ok := a[0].(*Range); ok {
+		m.unsupported("Integer#[] with a range", "use >> and &")
 	}
+	i := m.int64(a[0])
 	if i < 0 {
 		return int64(0)
 	}

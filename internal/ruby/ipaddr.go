@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"math/big"
 	"net/netip"
 	"strings"
 )
@@ -120,8 +121,16 @@ func ipMethods() table {
 		"private?":    is(netip.Addr.IsPrivate),
 		"link_local?": is(netip.Addr.IsLinkLocalUnicast),
 		"to_string":   {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.str(self.(*ipAddr).addr.StringExpanded()) }, 0, 0, false},
-		"prefix":      {func(_ *Env, self Value, _ []Value, _ *Proc) Value { return int64(self.(*ipAddr).bits) }, 0, 0, false},
+		"to_i": {func(m *Env, self Value, _ []Value, _ *Proc) Value {
+			return m.norm(new(big.Int).SetBytes(self.(*ipAddr).addr.AsSlice()))
+		}, 0, 0, false},
+		"prefix": {func(_ *Env, self Value, _ []Value, _ *Proc) Value { return int64(self.(*ipAddr).bits) }, 0, 0, false},
 		"mask": {func(m *Env, self Value, a []Value, _ *Proc) Value {
+			switch a[0].(type) {
+			case int64, *Str:
+			default:
+				m.unsupported("mask of "+className(a[0]), "")
+			}
 			return m.parseIP(self.(*ipAddr).addr.String() + "/" + m.toS(a[0]).s)
 		}, 1, 1, false},
 	}

@@ -142,9 +142,10 @@ func (w *jsonWriter) array(a *Array, depth int) {
 		w.line(depth)
 		w.value(v, depth+1)
 	}
-	if len(a.v) > 0 {
-		w.line(depth - 1)
+	if len(a.v) == 0 && w.pretty {
+		w.dst = append(w.dst, '\n')
 	}
+	w.line(depth - 1)
 	w.dst = append(w.dst, ']')
 }
 
@@ -165,9 +166,7 @@ func (w *jsonWriter) hash(h *Hash, depth int) {
 		}
 		w.value(v, depth+1)
 	})
-	if !first {
-		w.line(depth - 1)
-	}
+	w.line(depth - 1)
 	w.dst = append(w.dst, '}')
 }
 

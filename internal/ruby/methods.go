@@ -110,10 +110,22 @@ func fillTables() {
 
 // rubyHas tells whether Ruby's class of v has a method that is not here.
 func rubyHas(v Value, name string) bool {
+	if _, ok := v.(*Class); ok {
+		return true // the class's own methods are not listed: better refused than wrong
+	}
 	for _, class := range ancestors(className(v)) {
-		if slices.Contains(rubyNames[class], name) {
+		if slices.Contains(rubyNames()[class], name) {
 			return true
 		}
 	}
 	return false
 }
+
+// rubyNames are the methods of Ruby's classes, ours and others.
+var rubyNames = sync.OnceValue(func() map[string][]string {
+	all := make(map[string][]string, len(rubyNameLists))
+	for class, list := range rubyNameLists {
+		all[class] = words(list)
+	}
+	return all
+})

@@ -115,7 +115,7 @@ func (m *Env) integer(v Value) Value {
 }
 
 // formatFloat is Float#to_s: the shortest text that reads back the same, with an
-// exponent below 1e-4 and from 1e16 on.
+// exponent below 1e-4 and from 1e16 on, or from 1e15 on for whole numbers.
 func formatFloat(f float64) string {
 	switch {
 	case math.IsNaN(f):
@@ -128,7 +128,14 @@ func formatFloat(f float64) string {
 	s := strconv.FormatFloat(f, 'e', -1, 64)
 	mantissa, exp, _ := strings.Cut(s, "e")
 	e, _ := strconv.Atoi(exp)
-	if e < -4 || e >= 16 {
+	digits := len(mantissa)
+	if strings.Contains(mantissa, ".") {
+		digits--
+	}
+	if mantissa[0] == '-' {
+		digits--
+	}
+	if e < -4 || e >= 16 || e == 15 && digits <= 16 {
 		if !strings.Contains(mantissa, ".") {
 			mantissa += ".0"
 		}
@@ -211,13 +218,18 @@ func (m *Env) arith(op byte, a, b Value) Value {
 	case '/':
 		return f / g
 	}
+	if g == 0 {
+		m.raise("ZeroDivisionError", "divided by 0")
+	}
 	return floatMod(f, g)
 }
 
 func nounedCoerce(v Value) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil, bool:
 		return nouned(v)
+	case Sym:
+		return string(appendInspectSym(nil, string(v)))
 	}
 	return className(v)
 }
@@ -300,6 +312,49 @@ func floatMod(f, g float64) float64 {
 	return r
 }
 
+// fixnum tells integers of 62 bits, which Ruby treats apart.
+func fixnum(n *big.Int) bool { return n.BitLen() <= 62 }
+
+// divFloat is a / b of integers as a float, to the last bit as Ruby reckons it.
+func divFloat(a, b *big.Int) float64 {
+	if g := new(big.Int).GCD(nil, nil, new(big.Int).Abs(a), new(big.Int).Abs(b)); g.Sign() > 0 {
+		a, b = new(big.Int).Quo(a, g), new(big.Int).Quo(b, g)
+	}
+	f, _ := floatOf(normal(a))
+	g, _ := floatOf(normal(b))
+	if b.Sign() == 0 || fixnum(a) && fixnum(b) || fixnum(b) && !math.IsInf(f, 0) {
+		return f / g
+	}
+	// The divisor is cut to 64 bits, the dividend to 128 or a little more.
+	ey := b.BitLen() - 64
+	b = shiftRight(b, ey)
+	ex := a.BitLen() - 128
+	switch {
+	case ex > 64:
+		ex -= 64
+	case ex > 0:
+		ex = 0
+	}
+	q := new(big.Int).Quo(shiftRight(a, ex), b)
+	f, _ = new(big.Float).SetInt(q).Float64()
+	return math.Ldexp(f, ex-ey)
+}
+
+// shiftRight shifts by a number of bits, to the left when it is negative.
+func shiftRight(n *big.Int, by int) *big.Int {
+	if by < 0 {
+		return new(big.Int).Lsh(n, uint(-by))
+	}
+	return new(big.Int).Rsh(n, uint(by))
+}
+
+func normal(n *big.Int) Value {
+	if n.IsInt64() {
+		return n.Int64()
+	}
+	return n
+}
+
 // power is a ** b.
 func (m *Env) power(a, b Value) Value {
 	if isInt(a) && isInt(b) {
@@ -313,7 +368,7 @@ func (m *Env) power(a, b Value) Value {
 	if f < 0 && g != math.Floor(g) && !math.IsInf(g, 0) {
 		m.unsupported("a complex number (a root of a negative one)", "")
 	}
-	return math.Pow(f, g)
+	return exactPow(f, g)
 }
 
 func (m *Env) powerInt(a *big.Int, b Value) Value {

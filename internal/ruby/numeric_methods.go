@@ -102,11 +102,7 @@ func numDiv(m *Env, self Value, a []Value, _ *Proc) Value {
 func numFdiv(m *Env, self Value, a []Value, _ *Proc) Value {
 	m.numberArg(a[0], self)
 	if isInt(self) && isInt(a[0]) {
-		x, y := bigOf(self), bigOf(a[0])
-		if y.Sign() != 0 && (x.BitLen() > 53 || y.BitLen() > 53) {
-			f, _ := new(big.Rat).SetFrac(x, y).Float64()
-			return f
-		}
+		return divFloat(bigOf(self), bigOf(a[0]))
 	}
 	f, _ := floatOf(self)
 	g, _ := floatOf(a[0])
@@ -151,6 +147,9 @@ func numRemainder(m *Env, self Value, a []Value, _ *Proc) Value {
 	}
 	f, _ := floatOf(self)
 	g, _ := floatOf(a[0])
+	if g == 0 {
+		m.raise("ZeroDivisionError", "divided by 0")
+	}
 	return math.Mod(f, g)
 }
 
@@ -293,7 +292,7 @@ func numStep(m *Env, self Value, a []Value, blk *Proc) Value {
 	if blk == nil && kw != nil {
 		m.unsupported("step with keywords and no block", "give it a block")
 	}
-	if e, ok := m.enumOr(self, "step", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	if !isNumber(by) {
@@ -307,7 +306,9 @@ func numStep(m *Env, self Value, a []Value, blk *Proc) Value {
 			m.yield1(blk, v)
 		}
 	}
-	m.numberArg(hi, self)
+	if !isNumber(hi) {
+		m.incomparable(self, hi)
+	}
 	m.stepNumbers(self, hi, by, false, func(v Value) { m.yield1(blk, v) })
 	return self
 }

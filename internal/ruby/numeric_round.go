@@ -22,10 +22,14 @@ func (m *Env) roundUp(v Value) Value {
 }
 
 func (m *Env) digitsArg(a []Value) int {
-	if len(a) == 0 || a[0] == nil {
+	if len(a) == 0 {
 		return 0
 	}
-	return m.int(a[0])
+	n := m.int(a[0])
+	if n != int(int32(n)) {
+		m.raise("RangeError", "integer %d too big to convert to `int'", n)
+	}
+	return n
 }
 
 // roundMode is how a half, or any rest, is rounded.
@@ -309,6 +313,9 @@ func intToS(m *Env, self Value, a []Value, _ *Proc) Value {
 
 func intDigits(m *Env, self Value, a []Value, _ *Proc) Value {
 	base := Value(int64(10))
+	if bigOf(self).Sign() < 0 {
+		m.raise("Math::DomainError", "out of domain")
+	}
 	if len(a) > 0 {
 		base = m.integer(a[0])
 	}
@@ -318,8 +325,6 @@ func intDigits(m *Env, self Value, a []Value, _ *Proc) Value {
 		m.raise("ArgumentError", "negative radix")
 	case b.Cmp(big.NewInt(2)) < 0:
 		m.raise("ArgumentError", "invalid radix %s", b)
-	case n.Sign() < 0:
-		m.raise("Math::DomainError", "out of domain")
 	}
 	var out []Value
 	for {
@@ -334,7 +339,7 @@ func intDigits(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func intTimes(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "times", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	n, ok := self.(int64)
@@ -348,7 +353,7 @@ func intTimes(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func intUpto(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "upto", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	if !isNumber(a[0]) {
@@ -363,7 +368,7 @@ func intUpto(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 func intDownto(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "downto", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	if !isNumber(a[0]) {
@@ -410,10 +415,18 @@ func intPow(m *Env, self Value, a []Value, _ *Proc) Value {
 	if len(a) == 1 {
 		return m.power(self, a[0])
 	}
-	e, mod := bigOf(m.integer(a[0])), bigOf(m.integer(a[1]))
+	if !isInt(a[0]) {
+		m.raise("TypeError", "Integer#pow() 2nd argument not allowed unless a 1st argument is integer")
+	}
+	e := bigOf(a[0])
+	if e.Sign() < 0 {
+		m.raise("RangeError", "Integer#pow() 1st argument cannot be negative when 2nd argument specified")
+	}
+	if !isInt(a[1]) {
+		m.raise("TypeError", "Integer#pow() 2nd argument not allowed unless all arguments are integers")
+	}
+	mod := bigOf(a[1])
 	switch {
-	case e.Sign() < 0:
-		m.raise("RangeError", "Integer#pow() 2nd argument cannot be negative when 3rd argument specified")
 	case mod.Sign() == 0:
 		m.raise("ZeroDivisionError", "divided by 0")
 	}

@@ -28,7 +28,7 @@ func objectMethods() table {
 		"to_s":         {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.toS(self) }, 0, 0, false},
 		"to_json":      {objToJSON, 0, -1, true},
 		"freeze":       {objFreeze, 0, 0, false},
-		"frozen?":      {func(_ *Env, self Value, _ []Value, _ *Proc) Value { return isFrozen(self) }, 0, 0, false},
+		"frozen?":      {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.isFrozen(self) }, 0, 0, false},
 		"dup":          {objDup, 0, 0, false},
 		"clone":        {objClone, 0, 0, true},
 		"itself":       {func(_ *Env, self Value, _ []Value, _ *Proc) Value { return self }, 0, 0, false},
@@ -115,7 +115,10 @@ func objInstanceOf(m *Env, self Value, a []Value, _ *Proc) Value {
 
 func objRespondTo(m *Env, self Value, a []Value, _ *Proc) Value {
 	name := m.name(a[0])
-	if c, ok := self.(*Class); ok && classMethod(c.name, name).fn != nil {
+	if c, ok := self.(*Class); ok {
+		if classMethod(c.name, name).fn == nil && lookup(kClass, name).fn == nil {
+			m.unsupported("respond_to? of a class", "")
+		}
 		return true
 	}
 	return lookup(kindOf(self), name).fn != nil || rubyHas(self, name)
@@ -135,7 +138,7 @@ func objFreeze(_ *Env, self Value, _ []Value, _ *Proc) Value {
 	return self
 }
 
-func isFrozen(v Value) bool {
+func (m *Env) isFrozen(v Value) bool {
 	switch v := v.(type) {
 	case *Str:
 		return v.frozen
@@ -143,7 +146,9 @@ func isFrozen(v Value) bool {
 		return v.frozen
 	case *Hash:
 		return v.frozen
-	case *Time, *Exception, *Proc, *Match, *enumerator, *Class, *ipAddr, *uriValue:
+	case *Class:
+		m.unsupported("frozen? of a class", "")
+	case *Time, *Exception, *Proc, *Match, *enumerator, *ipAddr, *uriValue, *date:
 		return false
 	}
 	return true
@@ -177,7 +182,7 @@ func objDup(m *Env, self Value, _ []Value, _ *Proc) Value { return m.copyOf(self
 func objClone(m *Env, self Value, a []Value, _ *Proc) Value {
 	_, kw := m.keywords(a, "freeze")
 	out := m.copyOf(self)
-	keep := isFrozen(self)
+	keep := m.isFrozen(self)
 	if v, ok := kw.keyword("freeze"); ok && v != nil {
 		keep = truthy(v)
 	}
@@ -188,7 +193,7 @@ func objClone(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func objThen(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "then", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	return m.yield1(blk, self)
@@ -207,7 +212,12 @@ func objHash(m *Env, _ Value, _ []Value, _ *Proc) Value {
 func objEnumFor(m *Env, self Value, a []Value, _ *Proc) Value {
 	name := "each"
 	if len(a) > 0 {
-		name = m.name(a[0])
+		switch v := a[0].(type) {
+		case Sym:
+			name = string(v)
+		default:
+			m.unsupported("enum_for of anything but a symbol", "")
+		}
 		a = a[1:]
 	}
 	return &enumerator{recv: self, name: name, args: append([]Value(nil), a...)}
@@ -234,21 +244,24 @@ func nilToS(m *Env, _ Value, _ []Value, _ *Proc) Value {
 
 func boolMethods() table {
 	return table{
-		"&": {func(_ *Env, self Value, a []Value, _ *Proc) Value { return truthy(self) && truthy(a[0]) }, 1, 1, false},
-		"|": {func(_ *Env, self Value, a []Value, _ *Proc) Value { return truthy(self) || truthy(a[0]) }, 1, 1, false},
-		"^": {func(_ *Env, self Value, a []Value, _ *Proc) Value { return truthy(self) != truthy(a[0]) }, 1, 1, false},
-		"to_s": {func(m *Env, self Value, _ []Value, _ *Proc) Value {
-			s := m.ascii(m.inspect(self))
-			s.frozen = true
-			return s
-		}, 0, 0, false},
+		"&":    {func(_ *Env, self Value, a []Value, _ *Proc) Value { return truthy(self) && truthy(a[0]) }, 1, 1, false},
+		"|":    {func(_ *Env, self Value, a []Value, _ *Proc) Value { return truthy(self) || truthy(a[0]) }, 1, 1, false},
+		"^":    {func(_ *Env, self Value, a []Value, _ *Proc) Value { return truthy(self) != truthy(a[0]) }, 1, 1, false},
+		"to_s": {boolToS, 0, 0, false}, "inspect": {boolToS, 0, 0, false},
 	}
+}
+
+func boolToS(m *Env, self Value, _ []Value, _ *Proc) Value {
+	s := m.ascii(m.inspect(self))
+	s.frozen = true
+	return s
 }
 
 func symbolMethods() table {
 	onText := func(name string, symbol bool) method {
-		return method{func(m *Env, self Value, a []Value, _ *Proc) Value {
-			v := m.sendList(m.toS(self), name, a)
+		return method{func(m *Env, self Value, a []Value, blk *Proc) Value {
+			me := lookup(kStr, name)
+			v := m.invoke(&me, name, m.toS(self), a, blk, false)
 			if s, ok := v.(*Str); ok && symbol {
 				return Sym(s.s)
 			}

@@ -52,7 +52,9 @@ func oracle(t testing.TB, exprs []string) []string {
 		t.Fatalf("run ruby: %v", err)
 	}
 	var results []string
-	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+	s := bufio.NewScanner(bytes.NewReader(out))
+	s.Buffer(nil, 64<<20)
+	for s.Scan() {
 		raw, err := base64.StdEncoding.DecodeString(s.Text())
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +62,7 @@ func oracle(t testing.TB, exprs []string) []string {
 		results = append(results, string(raw))
 	}
 	if len(results) != len(exprs) {
-		t.Fatalf("ruby answered %d of %d expressions", len(results), len(exprs))
+		t.Fatalf("ruby answered %d of %d expressions; the next is %s", len(results), len(exprs), exprs[min(len(results), len(exprs)-1)])
 	}
 	return results
 }

@@ -29,8 +29,11 @@ func rangeMethods() table {
 		"count":        {enumCount, 0, 1, false},
 		"min":          {rangeMin, 0, 1, false},
 		"max":          {rangeMax, 0, 1, false},
-		"sum":          {rangeSum, 0, 1, false},
-		"lazy":         {refused("lazy", "leave it out"), 0, 0, false},
+		"minmax": {func(m *Env, self Value, a []Value, blk *Proc) Value {
+			return m.list(rangeMin(m, self, nil, blk), rangeMax(m, self, nil, blk))
+		}, 0, 0, false},
+		"sum":  {rangeSum, 0, 1, false},
+		"lazy": {refused("lazy", "leave it out"), 0, 0, false},
 	}
 }
 
@@ -54,10 +57,10 @@ func rangeCover(m *Env, self Value, a []Value, _ *Proc) Value {
 		if x.lo == nil || x.hi == nil || r.lo == nil || r.hi == nil {
 			m.unsupported("cover? of a range without ends", "")
 		}
-		if m.order(x.lo, x.hi) > 0 || m.order(r.lo, r.hi) > 0 {
+		n, ok := m.compare(x.hi, r.hi)
+		if !ok || m.order(x.lo, x.hi) > 0 || m.order(r.lo, r.hi) > 0 {
 			return false
 		}
-		n := m.order(x.hi, r.hi)
 		if m.order(x.lo, x.hi) == 0 && x.excl {
 			return false
 		}
@@ -160,7 +163,7 @@ func (m *Env) upto(lo, hi *Str, excl bool, do func(v Value) bool) {
 }
 
 func rangeEach(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	m.eachInRange(self.(*Range), func(v Value) bool {
@@ -194,7 +197,7 @@ func rangeLast(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func rangeStep(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "step", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	r := self.(*Range)
@@ -202,7 +205,10 @@ func rangeStep(m *Env, self Value, a []Value, blk *Proc) Value {
 	if len(a) > 0 {
 		by = a[0]
 	}
-	if n, ok := compareNumbers(by, int64(0)); isNumber(by) && ok && n <= 0 {
+	if !isNumber(by) {
+		by = m.int64(by)
+	}
+	if n, ok := compareNumbers(by, int64(0)); ok && n <= 0 {
 		if n == 0 {
 			m.raise("ArgumentError", "step can't be 0")
 		}

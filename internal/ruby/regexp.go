@@ -144,7 +144,7 @@ func (m *Env) find(re *Regexp, s *Str, from int) *Match {
 	if s.enc != utf8Enc && !isASCII(s.s) {
 		m.unsupported("a regular expression on a string in "+s.enc.String()+" that is not ASCII", "force_encoding(\"UTF-8\") first")
 	}
-	loc, err := findFrom(re.re, s.s, from)
+	loc, err := re.re.FindStringSubmatchIndexFrom(s.s, from)
 	if err != nil {
 		panic(&LimitError{"much time for a regular expression: " + err.Error()})
 	}

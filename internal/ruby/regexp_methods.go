@@ -6,15 +6,14 @@ import (
 
 func regexpMethods() table {
 	return table{
-		"=~":             {reMatchOp, 1, 1, false},
-		"match":          {reMatch, 1, 2, false},
-		"match?":         {reMatchP, 1, 2, false},
-		"source":         {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.str(self.(*Regexp).src) }, 0, 0, false},
-		"to_s":           {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.str(self.(*Regexp).text()) }, 0, 0, false},
-		"names":          {reNames, 0, 0, false},
-		"options":        {reOptions, 0, 0, false},
-		"casefold?":      {func(_ *Env, self Value, _ []Value, _ *Proc) Value { return strings.Contains(self.(*Regexp).flags, "i") }, 0, 0, false},
-		"named_captures": {refused("Regexp#named_captures", "use it on a match"), 0, 0, false},
+		"=~":        {reMatchOp, 1, 1, false},
+		"match":     {reMatch, 1, 2, false},
+		"match?":    {reMatchP, 1, 2, false},
+		"source":    {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.str(self.(*Regexp).src) }, 0, 0, false},
+		"to_s":      {func(m *Env, self Value, _ []Value, _ *Proc) Value { return m.str(self.(*Regexp).text()) }, 0, 0, false},
+		"names":     {reNames, 0, 0, false},
+		"options":   {reOptions, 0, 0, false},
+		"casefold?": {func(_ *Env, self Value, _ []Value, _ *Proc) Value { return strings.Contains(self.(*Regexp).flags, "i") }, 0, 0, false},
 	}
 }
 
@@ -152,6 +151,9 @@ func matchValuesAt(m *Env, self Value, a []Value, _ *Proc) Value {
 
 func (m *Env) matchEdge(g *Match, group Value, edge int) Value {
 	i := m.groupNumber(g, group)
+	if n, ok := group.(int64); ok {
+		i = int(n)
+	}
 	if i < 0 || 2*i+1 >= len(g.loc) {
 		m.raise("IndexError", "index %d out of matches", i)
 	}

@@ -24,7 +24,10 @@ func caseMethod(f func(s *Str) string) fn {
 		s := self.(*Str)
 		m.walkable(s)
 		if len(a) > 0 {
-			if m.name(a[0]) != "ascii" {
+			if a[0] != Value(Sym("ascii")) {
+				if _, ok := a[0].(Sym); !ok {
+					m.raise("ArgumentError", "invalid option")
+				}
 				m.unsupported("the option "+m.inspect(a[0])+" of case methods", "leave it out")
 			}
 			return m.like(f(&Str{s: s.s, enc: binaryEnc}), s)

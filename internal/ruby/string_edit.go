@@ -1,6 +1,9 @@
 package ruby
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 const rubySpace = " \t\n\v\f\r"
 
@@ -41,13 +44,16 @@ func (m *Env) trim(s *Str, left, right bool) Value {
 	m.walkable(s)
 	text := s.s
 	if right {
-		if s.enc == utf8Enc && !s.valid() {
+		text = strings.TrimRight(text, rubySpace+"\x00")
+		if r, n := utf8.DecodeLastRuneInString(text); s.enc == utf8Enc && r == utf8.RuneError && n == 1 {
 			m.raise("ArgumentError", "invalid byte sequence in UTF-8")
 		}
-		text = strings.TrimRight(text, rubySpace+"\x00")
 	}
 	if left {
 		text = strings.TrimLeft(text, rubySpace+"\x00")
+		if r, n := utf8.DecodeRuneInString(text); s.enc == utf8Enc && r == utf8.RuneError && n == 1 {
+			m.raise("ArgumentError", "invalid byte sequence in UTF-8")
+		}
 	}
 	return m.like(text, s)
 }

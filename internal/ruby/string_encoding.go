@@ -83,6 +83,9 @@ func strForceEncoding(m *Env, self Value, a []Value, _ *Proc) Value {
 
 func strScrub(m *Env, self Value, a []Value, blk *Proc) Value {
 	s := self.(*Str)
+	if blk != nil && len(a) > 0 && a[0] != nil {
+		m.raise("ArgumentError", "both of block and replacement given")
+	}
 	if s.valid() {
 		return m.like(s.s, s)
 	}
@@ -343,11 +346,24 @@ func strEncode(m *Env, self Value, a []Value, _ *Proc) Value {
 	rest, kw := m.keywords(a, "invalid", "undef", "replace", "universal_newline", "crlf_newline", "cr_newline", "newline", "xml", "fallback")
 	opt := m.conversion(kw)
 	from, to := s.enc, binaryEnc // the default internal encoding of a worker
+	if len(rest) > 1 && rest[1] == nil {
+		rest = rest[:1]
+	}
+	for _, v := range rest {
+		if _, ok := v.(encodingValue); !ok {
+			m.text(v)
+		}
+	}
 	if len(rest) > 0 {
-		to = m.encodingArg(rest[0])
+		to = m.converted(rest, rest[0], from)
 	}
 	if len(rest) > 1 {
-		from = m.encodingArg(rest[1])
+		from = m.converted(rest, rest[1], from)
+	}
+	if len(rest) == 0 && !isASCII(s.s) {
+		// To the default encoding, bytes: what is not ASCII becomes a question mark.
+		opt.invalid, opt.undef = true, true
+		return m.strEnc(m.transcode(s.s, from, asciiEnc, opt), to)
 	}
 	if from == to {
 		if opt.invalid && !(&Str{s: s.s, enc: from}).valid() {
@@ -358,10 +374,21 @@ func strEncode(m *Env, self Value, a []Value, _ *Proc) Value {
 	if isASCII(s.s) && !from.wide() && !to.wide() {
 		return m.strEnc(s.s, to)
 	}
-	if to == binaryEnc && len(rest) == 0 {
-		return m.strEnc(s.s, to)
-	}
 	return m.strEnc(m.transcode(s.s, from, to, opt), to)
+}
+
+// converted is an encoding argument of encode.
+func (m *Env) converted(args []Value, v Value, from encoding) encoding {
+	if s, ok := v.(*Str); ok {
+		if _, ok := findEncoding(s.s); !ok && !knownToRuby(s.s) {
+			name := from.String()
+			if len(args) > 1 {
+				name = m.toS(args[1]).s
+			}
+			m.raise("Encoding::ConverterNotFoundError", "code converter not found (%s to %s)", name, m.toS(args[0]).s)
+		}
+	}
+	return m.encodingArg(v)
 }
 
 func replacementArg(m *Env, c conversion, to encoding) []Value {
@@ -510,7 +537,7 @@ func strNormalize(m *Env, self Value, a []Value, _ *Proc) Value {
 	s := self.(*Str)
 	form := "nfc"
 	if len(a) > 0 {
-		form = m.name(a[0])
+		form = m.toS(a[0]).s
 	}
 	if s.enc == asciiEnc {
 		return m.like(s.s, s)

@@ -12,7 +12,6 @@ func stringIndexMethods() table {
 		"byteslice":   {strByteslice, 1, 2, false},
 		"index":       {strIndex, 1, 2, false},
 		"rindex":      {strRindex, 1, 2, false},
-		"byteindex":   {refused("byteindex", "use index"), 1, 2, false},
 		"include?":    {strInclude, 1, 1, false},
 		"start_with?": {strStartWith, 0, -1, false},
 		"end_with?":   {strEndWith, 0, -1, false},
@@ -103,15 +102,18 @@ func strAt(m *Env, self Value, a []Value, _ *Proc) Value {
 func strSetAt(m *Env, self Value, a []Value, _ *Proc) Value {
 	s := self.(*Str)
 	m.changeable(s)
-	v := m.text(a[len(a)-1])
 	where := a[:len(a)-1]
+	if k := kindOf(a[0]); k != kStr && k != kRegexp {
+		m.text(a[len(a)-1])
+	}
 	from, to, ok := m.place(s, where)
-	if i, isInt := a[0].(int64); !ok && isInt && len(where) == 1 && i == int64(m.chars(s)) {
+	if !ok && isNumber(a[0]) && len(where) == 1 && m.int(a[0]) == m.chars(s) {
 		from, to, ok = len(s.s), len(s.s), true
 	}
 	if !ok {
 		m.outside(s, where)
 	}
+	v := m.text(a[len(a)-1])
 	enc := m.common(s, v)
 	m.charge(len(s.s) + len(v.s))
 	s.s, s.enc = s.s[:from]+v.s+s.s[to:], enc
@@ -148,6 +150,9 @@ func strSliceBang(m *Env, self Value, a []Value, _ *Proc) Value {
 func strByteslice(m *Env, self Value, a []Value, _ *Proc) Value {
 	s := self.(*Str)
 	bytes := &Str{s: s.s, enc: binaryEnc}
+	if _, ok := a[0].(*Range); !ok {
+		a = append([]Value{m.int64(a[0])}, a[1:]...)
+	}
 	from, to, ok := m.place(bytes, a)
 	if !ok {
 		return nil

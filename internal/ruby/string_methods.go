@@ -108,7 +108,7 @@ func strChars(m *Env, self Value, _ []Value, blk *Proc) Value {
 }
 
 func strEachChar(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_char", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	s := self.(*Str)
@@ -116,7 +116,10 @@ func strEachChar(m *Env, self Value, a []Value, blk *Proc) Value {
 	return self
 }
 
-func strBytes(m *Env, self Value, _ []Value, _ *Proc) Value {
+func strBytes(m *Env, self Value, _ []Value, blk *Proc) Value {
+	if blk != nil {
+		return strEachByte(m, self, nil, blk)
+	}
 	s := self.(*Str).s
 	m.room(16, len(s))
 	out := make([]Value, len(s))
@@ -127,7 +130,7 @@ func strBytes(m *Env, self Value, _ []Value, _ *Proc) Value {
 }
 
 func strEachByte(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "each_byte", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	for _, v := range strBytes(m, self, nil, nil).(*Array).v {
@@ -150,10 +153,16 @@ func (m *Env) codepoint(c string, s *Str) int64 {
 	return int64(r)
 }
 
-func strCodepoints(m *Env, self Value, _ []Value, _ *Proc) Value {
+func strCodepoints(m *Env, self Value, _ []Value, blk *Proc) Value {
 	s := self.(*Str)
 	var out []Value
 	m.eachChar(s, func(c string) { out = append(out, m.codepoint(c, s)) })
+	if blk != nil {
+		for _, v := range out {
+			m.yield1(blk, v)
+		}
+		return self
+	}
 	return m.array(out)
 }
 
@@ -191,10 +200,10 @@ func strReverse(m *Env, self Value, _ []Value, _ *Proc) Value {
 }
 
 func strCasecmp(m *Env, self Value, a []Value, _ *Proc) Value {
-	s, t := self.(*Str), a[0]
-	other, ok := t.(*Str)
+	s := self.(*Str)
+	other, ok := a[0].(*Str)
 	if !ok {
-		m.raise("TypeError", "no implicit conversion of %s into String", nouned(t))
+		return nil
 	}
 	if _, ok := compatible(s, other); !ok {
 		return nil
@@ -213,7 +222,11 @@ func asciiLower(s string) string {
 }
 
 func strCasecmpP(m *Env, self Value, a []Value, _ *Proc) Value {
-	s, other := self.(*Str), m.text(a[0])
+	s := self.(*Str)
+	other, ok := a[0].(*Str)
+	if !ok {
+		return nil
+	}
 	if _, ok := compatible(s, other); !ok {
 		return nil
 	}
@@ -232,7 +245,7 @@ func strSum(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func strUpto(m *Env, self Value, a []Value, blk *Proc) Value {
-	if e, ok := m.enumOr(self, "upto", a, blk); ok {
+	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
 	m.upto(self.(*Str), m.text(a[0]), len(a) > 1 && truthy(a[1]), func(v Value) bool {

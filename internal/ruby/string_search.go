@@ -7,7 +7,6 @@ func stringSearchMethods() table {
 		"match":  {strMatch, 1, 2, false},
 		"match?": {strMatchP, 1, 2, false},
 		"scan":   {strScan, 1, 1, false},
-		"format": {refused("String#format", "use %"), 0, -1, false},
 	}
 }
 
@@ -38,6 +37,8 @@ func strMatchOp(m *Env, self Value, a []Value, _ *Proc) Value {
 		return m.matchPlace(v, s)
 	case *Str:
 		m.raise("TypeError", "type mismatch: String given")
+	case Sym:
+		return strMatchOp(m, m.toS(v), []Value{self}, nil)
 	}
 	return nil
 }
@@ -124,9 +125,6 @@ func (m *Env) findPattern(pattern Value, s *Str, at int) *Match {
 	}
 	t := m.patternArg(pattern)
 	m.common(s, t)
-	if s.enc == utf8Enc && !s.valid() {
-		m.raise("ArgumentError", "invalid byte sequence in UTF-8")
-	}
 	i := indexFrom(s.s, t.s, at)
 	if i < 0 {
 		return nil

@@ -54,7 +54,7 @@ func (m *Env) splitBy(s *Str, by Value, limit int) []string {
 	}
 	sep := m.patternArg(by)
 	m.common(s, sep)
-	if s.enc == utf8Enc && !s.valid() && sep.s != " " {
+	if (s.enc == utf8Enc && !s.valid() || !sep.valid()) && sep.s != " " {
 		m.raise("ArgumentError", "invalid byte sequence in UTF-8")
 	}
 	switch sep.s {
@@ -200,15 +200,18 @@ func (m *Env) lineList(s *Str, a []Value) []Value {
 	return out
 }
 
-func strLines(m *Env, self Value, a []Value, _ *Proc) Value {
+func strLines(m *Env, self Value, a []Value, blk *Proc) Value {
+	if blk != nil {
+		return strEachLine(m, self, a, blk)
+	}
 	return m.array(m.lineList(self.(*Str), a))
 }
 
 func strEachLine(m *Env, self Value, a []Value, blk *Proc) Value {
-	list := m.lineList(self.(*Str), a)
-	if blk == nil {
-		return &enumerator{recv: m.array(list), name: "each"}
+	if e, ok := m.enumOr(self, a, blk); ok {
+		return e
 	}
+	list := m.lineList(self.(*Str), a)
 	for _, v := range list {
 		m.yield1(blk, v)
 	}

@@ -106,6 +106,9 @@ func (m *Env) inAll(self *Str, a []Value) func(r rune) bool {
 
 func strDelete(m *Env, self Value, a []Value, _ *Proc) Value {
 	s := self.(*Str)
+	if s.s == "" && len(a) > 0 {
+		return m.like("", s)
+	}
 	gone := m.inAll(s, a)
 	var out []byte
 	m.eachChar(s, func(c string) {

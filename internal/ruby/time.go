@@ -46,7 +46,11 @@ func (t *Time) offset(colon string) string {
 	if off < 0 {
 		sign, off = "-", -off
 	}
-	return fmt.Sprintf("%s%02d%s%02d", sign, off/3600, colon, off/60%60)
+	text := fmt.Sprintf("%s%02d%s%02d", sign, off/3600, colon, off/60%60)
+	if off%60 != 0 {
+		text += fmt.Sprintf("%s%02d", colon, off%60)
+	}
+	return text
 }
 
 // inspect shows the fraction too.
@@ -97,9 +101,16 @@ func (t *Time) rat() *big.Rat {
 }
 
 // float is to_f.
-func (t *Time) float() float64 {
-	f, _ := t.rat().Float64()
-	return f
+func (t *Time) float() float64 { return secondsFloat(t.rat()) }
+
+// secondsFloat is exact seconds as a float, by way of nanoseconds as Ruby does it.
+func secondsFloat(r *big.Rat) float64 {
+	nanos := new(big.Rat).Mul(r, big.NewRat(1e9, 1))
+	if r.IsInt() || !nanos.IsInt() {
+		return divFloat(r.Num(), r.Denom())
+	}
+	f, _ := new(big.Float).SetInt(nanos.Num()).Float64()
+	return f / 1e9
 }
 
 // maxSeconds bounds times to years that Go's clock can show.
@@ -133,8 +144,6 @@ func (m *Env) seconds(v Value) *big.Rat {
 			m.raise("FloatDomainError", "%s", formatFloat(v))
 		}
 		return r
-	case nil:
-		m.raise("TypeError", "can't convert nil into an exact number")
 	}
 	m.raise("TypeError", "can't convert %s into an exact number", className(v))
 	return nil
@@ -187,8 +196,7 @@ func (m *Env) shifted(t *Time, by *big.Rat) *Time {
 func timeMinus(m *Env, self Value, a []Value, _ *Proc) Value {
 	t := self.(*Time)
 	if o, ok := a[0].(*Time); ok {
-		f, _ := new(big.Rat).Sub(t.rat(), o.rat()).Float64()
-		return f
+		return secondsFloat(new(big.Rat).Sub(t.rat(), o.rat()))
 	}
 	return m.shifted(t, new(big.Rat).Neg(m.seconds(a[0])))
 }
@@ -202,12 +210,12 @@ func timeISO8601(m *Env, self Value, a []Value, _ *Proc) Value {
 	t := self.(*Time)
 	text := yearText(t.t.Year()) + t.t.Format("-01-02T15:04:05")
 	if len(a) > 0 {
-		text += m.fraction(t, m.int(a[0]))
+		text += m.fraction(t, m.int(m.send(a[0], "to_i")))
 	}
 	if t.isUTC() {
-		return m.ascii(text + "Z")
+		return m.str(text + "Z")
 	}
-	return m.ascii(text + t.offset(":"))
+	return m.str(text + t.offset(":"))
 }
 
 // fraction is the digits behind the point, cut.

@@ -162,7 +162,7 @@ func timeStrptime(m *Env, _ Value, a []Value, _ *Proc) Value {
 	if err != nil {
 		m.unsupported("this format of Time.strptime", "")
 	}
-	t, hasZone, _, err := l.Parse(s.s, m.loc())
+	t, hasZone, _, err := l.ParseRuby(s.s, m.loc())
 	if err != nil {
 		m.raise("ArgumentError", "invalid date or strptime format - `%s' `%s'", s.s, layout.s)
 	}

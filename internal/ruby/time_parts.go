@@ -92,6 +92,9 @@ func (m *Env) zone(v Value) *time.Location {
 	}
 	s, ok := v.(*Str)
 	if !ok {
+		if _, ok := v.(float64); ok {
+			m.unsupported("an offset that is no whole number", "")
+		}
 		m.raise("TypeError", "can't convert %s into an exact number", className(v))
 	}
 	loc, ok := offsetZone(s.s)

@@ -242,7 +242,7 @@ func cgiMethods() table {
 	return table{
 		"escape": {func(m *Env, _ Value, a []Value, _ *Proc) Value {
 			s := m.text(a[0])
-			return m.like(formEscape(s.s, "*-._", "+"), s)
+			return m.like(formEscape(s.s, "*-._~", "+"), s)
 		}, 1, 1, false},
 		"unescape":     {func(m *Env, _ Value, a []Value, _ *Proc) Value { return m.str(percentDecode(m.text(a[0]).s, true)) }, 1, 1, false},
 		"escapeHTML":   {escapeHTML, 1, 1, false},
@@ -271,7 +271,7 @@ func shellEscape(s string) string {
 		case c == '\n':
 			b.WriteString("'\n'")
 			continue
-		case !isAlnum(c) && strings.IndexByte("_-.,:+/@", c) < 0 && c < 0x80:
+		case !isAlnum(c) && strings.IndexByte("_-.,:+/@", c) < 0 && (c < 0x80 || c >= 0xc0):
 			b.WriteByte('\\')
 		}
 		b.WriteByte(c)
