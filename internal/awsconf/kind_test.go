@@ -22,7 +22,8 @@ func answer(status int, code string) error {
 
 func TestKindOf(t *testing.T) {
 	refused := &smithy.OperationError{ServiceID: "S3", OperationName: "PutObject", Err: &smithyhttp.RequestSendError{
-		Err: &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}}}
+		Err: &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")},
+	}}
 	for _, c := range []struct {
 		err  error
 		want Kind

@@ -63,8 +63,14 @@ func TestKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Value{
-		{Text: "bare"}, {Text: "q", Quote: '"'}, {Text: "q", Quote: '\''}, {Text: "[1]", Quote: '['}, {Text: "{}", Quote: '{'},
-		{Kind: Nil, Quote: '"'}, {Kind: Default, Quote: '"'}, {},
+		{Text: "bare"},
+		{Text: "q", Quote: '"'},
+		{Text: "q", Quote: '\''},
+		{Text: "[1]", Quote: '['},
+		{Text: "{}", Quote: '{'},
+		{Kind: Nil, Quote: '"'},
+		{Kind: Default, Quote: '"'},
+		{},
 	}
 	for i, p := range root.Params {
 		if p.Value != want[i] {

@@ -23,8 +23,10 @@ func TestText(t *testing.T) {
 		{[]any{}, "[]", "[]"},
 		{NewRecord(), "{}", "{}"},
 		{NewRecord("x", 1, "é", []any{NewRecord("y", 2.5)}), `{"x"=>1, "\u00E9"=>[{"y"=>2.5}]}`, `{"x"=>1, "\u00E9"=>[{"y"=>2.5}]}`},
-		{"\x00\x1f\x7f\a\b\t\n\v\f\r\x1b\\ #{a} #$b #@c #d 日 😀 \xff", "\x00\x1f\x7f\a\b\t\n\v\f\r\x1b\\ #{a} #$b #@c #d 日 😀 \xff",
-			`"\u0000\u001F\x7F\a\b\t\n\v\f\r\e\\ \#{a} \#$b \#@c #d \u65E5 \u{1F600} \xFF"`},
+		{
+			"\x00\x1f\x7f\a\b\t\n\v\f\r\x1b\\ #{a} #$b #@c #d 日 😀 \xff", "\x00\x1f\x7f\a\b\t\n\v\f\r\x1b\\ #{a} #$b #@c #d 日 😀 \xff",
+			`"\u0000\u001F\x7F\a\b\t\n\v\f\r\e\\ \#{a} \#$b \#@c #d \u65E5 \u{1F600} \xFF"`,
+		},
 	} {
 		if got := Text(c.v); got != c.text {
 			t.Errorf("%#v: text %s, want %s", c.v, got, c.text)

@@ -114,8 +114,10 @@ func TestParsers(t *testing.T) {
 			{"{\"a\":\"\xff\"}", "now {\"a\":\"\xff\"}"},
 		},
 		"@type json\ntypes a:integer,b:float,c:bool,d:string,e:array,f:array:|,g:time:%Y-%m-%d,h:time:float": {
-			{`{"a":" 1_0x","b":"1.5e1y","c":"YES","d":5,"e":"1,2,,","f":"1|2","g":"2020-01-02","h":5.5}`,
-				`now {"a":10,"b":15.0,"c":true,"d":"5","e":["1","2"],"f":["1","2"],"g":1577923200,"h":5}`},
+			{
+				`{"a":" 1_0x","b":"1.5e1y","c":"YES","d":5,"e":"1,2,,","f":"1|2","g":"2020-01-02","h":5.5}`,
+				`now {"a":10,"b":15.0,"c":true,"d":"5","e":["1","2"],"f":["1","2"],"g":1577923200,"h":5}`,
+			},
 			{`{"a":"123456789012345678901","b":"x","c":"no","d":null,"e":""}`, `now {"a":123456789012345678901,"b":0.0,"c":false,"d":null,"e":[]}`},
 			{`{"a":-1.9,"b":2,"c":1}`, `now {"a":-1,"b":2.0,"c":true}`},
 			{`{"a":[]}`, `error: field a: a value of type array is no integer`},

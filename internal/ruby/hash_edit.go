@@ -25,7 +25,8 @@ func hashEditMethods() table {
 		"transform_values!": {hashTransformValuesBang, 0, 0, false},
 		"transform_keys!":   {hashTransformKeysBang, 0, 1, false},
 		"compare_by_identity": {
-			refused("compare_by_identity", ""), 0, 0, false},
+			refused("compare_by_identity", ""), 0, 0, false,
+		},
 	}
 }
 

@@ -9,7 +9,8 @@ func stringSplitMethods() table {
 		"lines":     {strLines, 0, 1, true},
 		"each_line": {strEachLine, 0, 1, true},
 		"grapheme_clusters": {
-			refused("grapheme_clusters", "use chars"), 0, 0, false},
+			refused("grapheme_clusters", "use chars"), 0, 0, false,
+		},
 	}
 }
 

@@ -65,8 +65,10 @@ func TestHeaders(t *testing.T) {
 	}{
 		"gzip": {"", map[string]string{"Content-Type": "application/x-gzip", "X-Amz-Storage-Class": "STANDARD", "Content-Encoding": "", "If-None-Match": "*"}},
 		"text": {"store_as text", map[string]string{"Content-Type": "text/plain", "Content-Encoding": ""}},
-		"metadata": {`s3_metadata {"a":"b","T":"${tag}","i":"%{index}","ts":"%Y%m"}`,
-			map[string]string{"X-Amz-Meta-A": "b", "X-Amz-Meta-T": "a.b", "X-Amz-Meta-I": "0", "X-Amz-Meta-Ts": "202009", "X-Amz-Meta-Sluice-Chunk": newChunk(1).ID().String()}},
+		"metadata": {
+			`s3_metadata {"a":"b","T":"${tag}","i":"%{index}","ts":"%Y%m"}`,
+			map[string]string{"X-Amz-Meta-A": "b", "X-Amz-Meta-T": "a.b", "X-Amz-Meta-I": "0", "X-Amz-Meta-Ts": "202009", "X-Amz-Meta-Sluice-Chunk": newChunk(1).ID().String()},
+		},
 		"grants":   {`grant_full_control id="x"` + "\n" + `grant_read id="y"`, map[string]string{"X-Amz-Grant-Full-Control": `id="x"`, "X-Amz-Grant-Read": `id="y"`}},
 		"kms":      {"use_server_side_encryption aws:kms\nssekms_key_id arn:x", map[string]string{"X-Amz-Server-Side-Encryption": "aws:kms", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": "arn:x"}},
 		"class":    {"storage_class STANDARD_IA", map[string]string{"X-Amz-Storage-Class": "STANDARD_IA"}},
