@@ -24,7 +24,7 @@ func NewFormatter(c Config) (*Formatter, error) {
 		return nil, err
 	}
 	format := c.Format
-	if format == "" || format == "%iso8601" {
+	if format == "" { // %iso8601 is a word for reading only; Fluentd writes it as it stands
 		format = isoLayout
 	}
 	layout, err := strftime.Compile(format)

@@ -99,9 +99,5 @@ func (c *httpCounts) logRefusal(log *slog.Logger, status int, err error) {
 	if last.quiet > 0 {
 		attrs = append(attrs, "not_logged", last.quiet)
 	}
-	if status >= http.StatusInternalServerError {
-		log.Error("failed to process request", attrs...)
-		return
-	}
-	log.Warn("failed to process request", attrs...)
+	log.Error("failed to process request", attrs...)
 }

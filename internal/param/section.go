@@ -18,6 +18,11 @@ type section struct {
 
 func (s *section) names() []string { return append([]string{s.name}, s.aliases...) }
 
+// SectionChecker is the target of [Section] that has rules between its
+// parameters; CheckSection runs when each of them is good by itself, also when the
+// section is absent. It does no I/O.
+type SectionChecker interface{ CheckSection() error }
+
 // Section declares a <name> section that occurs at most once.
 func Section[T any](s *Set, name string, dst *T, declare func(*Set, *T), doc string) *Param {
 	return s.addSection(&section{
@@ -33,7 +38,13 @@ func Section[T any](s *Set, name string, dst *T, declare func(*Set, *T), doc str
 			if len(nodes) == 0 {
 				problems = &conf.Problems{}
 			}
+			before := len(problems.Errors)
 			Decode(n, d.path, problems, func(set *Set) { declare(set, dst) })
+			if c, ok := any(dst).(SectionChecker); ok && len(problems.Errors) == before {
+				if err := c.CheckSection(); err != nil {
+					problems.Fail(Place(err, n, d.path))
+				}
+			}
 		},
 		describe: func() *Set { set := &Set{}; declare(set, new(T)); return set },
 	})

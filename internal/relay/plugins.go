@@ -24,7 +24,8 @@ func Plugins() *plugin.Table {
 			"stdout":             filter.NewStdout,
 		},
 		Outputs: map[string]func(plugin.Env) plugin.Output{
-			"s3": s3sink.New,
+			"s3":     s3sink.New,
+			"stdout": output.NewBufferedStdout,
 		},
 		Directs: map[string]func(plugin.Env) plugin.Direct{
 			"stdout": output.NewStdout,
