@@ -250,3 +250,22 @@ func TestInterruptedAdoption(t *testing.T) {
 		}
 	}
 }
+
+// TestAdoptionOrder: the original goes only when the copy's name is durable.
+func TestAdoptionOrder(t *testing.T) {
+	disk := fluentFolder(t, map[string][]byte{"buffer.b" + fluentID + ".log": []byte("x\n")})
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	var order []string
+	disk.Inject(func(op crashfs.Op, path string) error {
+		switch {
+		case op == crashfs.Sync, op == crashfs.Rename, op == crashfs.SyncDir, op == crashfs.Remove && strings.HasSuffix(path, ".log"):
+			order = append(order, string(op))
+		}
+		return nil
+	})
+	b.Dequeue()
+	disk.Inject(nil)
+	if got := strings.Join(order, " "); !strings.HasPrefix(got, "sync rename syncdir remove") {
+		t.Errorf("order is %s", got)
+	}
+}

@@ -228,6 +228,9 @@ func (b *Buffer) remove(c *Chunk) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closeFile()
+	if err := c.removeLeftOver(); err != nil {
+		return err
+	}
 	paths := []string{c.path}
 	if c.foreign != nil {
 		paths = c.foreign.paths

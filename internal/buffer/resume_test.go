@@ -221,6 +221,54 @@ func TestInterruptedRewrite(t *testing.T) {
 	}
 }
 
+// TestDamagedTwin: when the copy that shall replace a staged chunk is not whole the
+// staged one is taken.
+func TestDamagedTwin(t *testing.T) {
+	disk := newDisk(66)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"), batch("a", "two"))
+	disk.Kill()
+	name := chunkFiles(t, disk, folder)[0]
+	whole := readBytes(t, disk, folder+"/"+name)
+	at := bytes.Index(whole, []byte("two")) - 20
+	writeBytes(t, disk, folder+"/"+strings.Replace(name, ".b", ".q", 1), whole[:at])
+	wantChunks(t, open(t, config(), buffer.Options{FS: disk.FS()}), "a: one two")
+}
+
+// TestInterruptedRescue: the same while the good part of a damaged chunk is saved.
+func TestInterruptedRescue(t *testing.T) {
+	for seed := range uint64(200) {
+		disk := newDisk(seed)
+		b := open(t, config(), buffer.Options{FS: disk.FS()})
+		mustAppend(t, b, batch("a", "one"), batch("a", "two"))
+		b.EnqueueAll()
+		disk.Kill()
+		path := folder + "/" + chunkFiles(t, disk, folder)[0]
+		whole := readBytes(t, disk, path)
+		whole[bytes.Index(whole, []byte("two"))] ^= 1
+		writeBytes(t, disk, path, whole)
+		b = open(t, config(), buffer.Options{FS: disk.FS()})
+		steps := int(seed % 30)
+		disk.Inject(func(crashfs.Op, string) error {
+			if steps--; steps < 0 {
+				return syscall.EIO
+			}
+			return nil
+		})
+		b.Dequeue()
+		if seed%2 == 0 {
+			disk.Kill()
+		} else {
+			disk.PowerCut()
+		}
+		disk.Inject(nil)
+		wantChunks(t, open(t, config(), buffer.Options{FS: disk.FS()}), "a: one")
+		if left := chunkFiles(t, disk, folder); len(left) != 0 {
+			t.Fatalf("seed %d: left over: %v", seed, left)
+		}
+	}
+}
+
 // TestHandover: a new process takes events at once, and the chunks of the old one
 // when that lets go of the folder.
 func TestHandover(t *testing.T) {

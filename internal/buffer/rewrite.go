@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -26,22 +27,58 @@ func (c *Chunk) rewrite() error {
 		return nil // nothing of it was ever acknowledged
 	}
 	temp := c.b.tempPath(c.id)
-	end, size, err := c.b.copyChunk(src, temp, c, good)
+	var end, size int64
+	// A file with a name of the queue has its ids kept: the next start relies on it.
+	if err = c.keepIDsBefore(good); err == nil {
+		end, size, err = c.b.copyChunk(src, temp, c, good)
+	}
 	if err == nil {
 		err = c.b.fs.Rename(temp, c.b.chunkPath(queued, c.id))
 	}
 	if err != nil {
 		_ = c.b.fs.Remove(temp)
-		_ = src.Truncate(good) // best effort: it is not synced
+		_ = src.Truncate(c.synced.Load()) // best effort: it is not synced. A seal and notes that are durable stay
 		return fmt.Errorf("save chunk %s: %w", c.id, err)
 	}
 	if old := c.path; old != c.b.chunkPath(queued, c.id) {
-		_ = c.b.fs.Remove(old) // left over, it loses to the queued one at the next start
+		if err := c.b.fs.Remove(old); err != nil {
+			c.leftOver = old // it loses to the queued one, but must not outlive it
+		}
 	}
 	c.path, c.end, c.size, c.sealed, c.failed = c.b.chunkPath(queued, c.id), end, size, true, nil
 	c.synced.Store(end) // what was lost stays lost: see cut
-	// If the folder cannot be synced the old file, or the new one, comes back.
-	return c.b.fs.SyncDir(c.b.dir)
+	// If the folder cannot be synced the old file, or the new one, comes back: until
+	// it is, a note in the new one proves nothing.
+	c.replaced = true
+	return c.settleReplaced()
+}
+
+// settleReplaced makes the place of a rewritten file durable. c.mu is held.
+func (c *Chunk) settleReplaced() error {
+	if !c.replaced {
+		return nil
+	}
+	if err := c.b.fs.SyncDir(c.b.dir); err != nil {
+		return err
+	}
+	c.replaced = false
+	return nil
+}
+
+// removeLeftOver removes the file that a rewritten chunk had before, durably: it
+// must not come back without the one that replaced it. c.mu is held.
+func (c *Chunk) removeLeftOver() error {
+	if c.leftOver == "" {
+		return nil
+	}
+	if err := c.b.fs.Remove(c.leftOver); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := c.b.fs.SyncDir(c.b.dir); err != nil {
+		return err
+	}
+	c.leftOver = ""
+	return nil
 }
 
 // shrink counts again what stands before good, and gives the room of the rest

@@ -20,13 +20,19 @@ import (
 // out of the code.
 
 func TestNoDataAfterRestart(t *testing.T) {
-	disk := newDisk(1)
-	b := open(t, config(), buffer.Options{FS: disk.FS()})
-	mustAppend(t, b, batch("a", "one"))
+	disk, now := newDisk(1), newClock()
+	o := func() buffer.Options { return buffer.Options{FS: disk.FS(), Now: now.now, Elapsed: now.elapsed} }
+	slice := now.now().Truncate(time.Minute)
+	b := open(t, config(sliced), o())
+	mustAppend(t, b, at(slice, "one"))
 	disk.Kill()
-	b = open(t, config(), buffer.Options{FS: disk.FS()})
-	mustAppend(t, b, batch("a", "two"))
-	wantChunks(t, b, "a: one", "a: two")
+	b = open(t, config(sliced), o())
+	now.pass(time.Second)
+	mustAppend(t, b, at(slice, "two"))
+	if s := b.Stats(); s.StageLength != 2 {
+		t.Errorf("the old chunk is not staged until it is due: %+v", s)
+	}
+	wantChunks(t, b, ": one", ": two")
 }
 
 func TestFailedSyncIsNotRepeated(t *testing.T) {
@@ -275,6 +281,7 @@ func TestFullDiskLetsEverythingOut(t *testing.T) {
 	if !ok {
 		t.Fatal("nothing in the queue")
 	}
+	disk.SetCapacity(disk.Used()) // what the seal has freed is gone at once
 	for i := range 3 {
 		note := map[string]string{"key": strings.Repeat("k", 900), "attempt": fmt.Sprint(i)}
 		if err := c.SetNote(note); err != nil {

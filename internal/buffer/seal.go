@@ -144,7 +144,10 @@ func (c *Chunk) writeNote(note map[string]string) error {
 		return err
 	}
 	c.mu.Lock()
-	err := c.reopen()
+	err := c.settleReplaced()
+	if err == nil {
+		err = c.reopen()
+	}
 	body := encodeNote(note)
 	at := c.end
 	if len(body) > maxNote {

@@ -206,20 +206,23 @@ func (f *seenFile) note(from origin, at uint64, n int) {
 // there already. c.io is held.
 func (b *Buffer) keepIDs(c *Chunk) error {
 	c.mu.Lock()
-	needed, path, end := c.ids && !c.idsKept && b.durable(), c.path, c.dataEnd
-	c.mu.Unlock()
-	if !needed {
+	defer c.mu.Unlock()
+	return c.keepIDsBefore(c.dataEnd)
+}
+
+// keepIDsBefore keeps the ids of what stands before end. c.io and c.mu are held:
+// the chunk takes no data any more, so nobody waits.
+func (c *Chunk) keepIDsBefore(end int64) error {
+	if !c.ids || c.idsKept || !c.b.durable() {
 		return nil
 	}
-	byOrigin, err := b.readIDs(path, end)
+	byOrigin, err := c.b.readIDs(c.path, end)
 	if err != nil {
 		return fmt.Errorf("read the ids of chunk %s: %w", c.id, err)
 	}
-	if err := b.index.files.putIDs(b.index.progress(), byOrigin); err != nil {
+	if err := c.b.index.files.putIDs(c.b.index.progress(), byOrigin); err != nil {
 		return fmt.Errorf("keep the ids of chunk %s: %w", c.id, err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.idsKept = true
 	return nil
 }

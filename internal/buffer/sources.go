@@ -92,6 +92,12 @@ func (x *index) hear(hash uint64, src *Source) (newer bool, err error) {
 		defer x.mu.Unlock()
 		return false, fmt.Errorf("%w: its generation is %d, the newest process began with %d", ErrStaleSource, src.Generation, s.start)
 	}
+	if src.Generation < s.forget {
+		// It was under way while its sender gave up, sent all of it again and settled
+		// it: nobody waits for the answer, and its ids are forgotten.
+		defer x.mu.Unlock()
+		return false, fmt.Errorf("take a late request: its generation is %d, all before %d is settled", src.Generation, s.forget)
+	}
 	newer = src.Start > s.start
 	passed := src.Forget > s.forget
 	if passed {
