@@ -31,7 +31,7 @@ rescue LoadError
 end
 unhex = ->(h) { [h].pack('H*').force_encoding('UTF-8') }
 STDIN.each_line do |line|
-  op, a, b, c, d = line.chomp.split(' ', -1)
+  op, a, b, c, d = line.chomp.split(/ /, -1)
   begin
     answer = case op
     when 'print'
