@@ -83,18 +83,6 @@ func (s *set) intersect(other *set) *set {
 	return s.negate().union(other.negate()).negate()
 }
 
-func (s *set) contains(r rune) bool {
-	for i := 0; i < len(s.pairs); i += 2 {
-		if r < s.pairs[i] {
-			return false
-		}
-		if r <= s.pairs[i+1] {
-			return true
-		}
-	}
-	return false
-}
-
 // cased are the characters that have another case.
 var cased = sync.OnceValue(func() *set {
 	out := &set{}

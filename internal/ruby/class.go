@@ -1,7 +1,5 @@
 package ruby
 
-import "strings"
-
 // Class is a class or module, known by its name.
 type Class struct {
 	name   string
@@ -145,11 +143,4 @@ func nouned(v Value) string {
 		return "false"
 	}
 	return className(v)
-}
-
-func lastPart(name string) string {
-	if i := strings.LastIndex(name, "::"); i >= 0 {
-		return name[i+2:]
-	}
-	return name
 }

@@ -192,12 +192,11 @@ func enumSum(m *Env, self Value, a []Value, blk *Proc) Value {
 }
 
 type summer struct {
-	m       *Env
-	total   Value
-	float   bool // total is in f and c
-	plain   bool // something that is no number came: only + from here on
-	f, c    float64
-	started bool
+	m     *Env
+	total Value
+	float bool // total is in f and c
+	plain bool // something that is no number came: only + from here on
+	f, c  float64
 }
 
 func (s *summer) add(v Value) {

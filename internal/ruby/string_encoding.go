@@ -310,8 +310,6 @@ func encodeRune(dst []byte, r rune, enc encoding) ([]byte, bool) {
 type conversion struct {
 	invalid, undef bool // replace, instead of raising
 	with           *string
-	newline        string
-	xml            string
 }
 
 func (m *Env) conversion(kw *Hash) conversion {

@@ -33,8 +33,15 @@ func (o *output) checkPlace() error {
 	if err := o.aws.CheckRegion("s3_region"); err != nil {
 		return err
 	}
-	if o.endpoint == "" {
+	switch {
+	case o.endpoint == "" && o.begin.accelerate && o.begin.pathStyle:
+		return param.Errorf("enable_transfer_acceleration", "leave out force_path_style", "there is no accelerated endpoint with path-style URLs")
+	case o.endpoint == "":
 		return nil
+	case o.begin.accelerate:
+		return param.Errorf("enable_transfer_acceleration", "", "only Amazon's own endpoint is accelerated, and s3_endpoint is set")
+	case o.begin.dualStack:
+		return param.Errorf("enable_dual_stack", "", "it chooses one of Amazon's own endpoints, and s3_endpoint is set")
 	}
 	if strings.HasSuffix(o.endpoint, "amazonaws.com") && !ownEndpoint(o.endpoint) {
 		return param.Errorf("s3_endpoint", "leave the line out and write `s3_region`",

@@ -81,7 +81,7 @@ func (o *output) fill(t *placeholder.Template, meta event.Meta) (string, error) 
 		if strings.Contains(unknown, "[") {
 			continue
 		}
-		o.log.Warn("chunk key placeholder '" + strings.Trim(unknown, "${}") + "' not replaced. template:" + t.String())
+		o.log.Warn("chunk key placeholder '" + strings.TrimSuffix(strings.TrimPrefix(unknown, "${"), "}") + "' not replaced. template:" + t.String())
 		if len(meta.Variables) > 0 {
 			text = strings.ReplaceAll(text, unknown, "")
 		}

@@ -82,6 +82,28 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestNotReplaced holds the warnings to the recorded ones of s3/key_key and
+// s3/key_unknown.
+func TestNotReplaced(t *testing.T) {
+	for lines, want := range map[string]string{
+		"s3_object_key_format %{path}${k}/${$.k}_%{index}.%{file_extension}":           "WARN chunk key placeholder '$.k' not replaced. template:logs/${k}/${$.k}_%{index}.gz",
+		"s3_object_key_format %{path}%{nope}_${nope}_%{index}.%{file_extension}":       "WARN chunk key placeholder 'nope' not replaced. template:logs/%{nope}_${nope}_%{index}.gz",
+		"s3_object_key_format %{path}${tag[7]}_${chunk_id}_%{index}.%{file_extension}": "",
+	} {
+		o, log, err := decode(common("http://127.0.0.1:1")+lines, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		meta := event.Meta{HasTag: true, Tag: "a", Variables: []event.Variable{{Key: "k", Value: "kv"}}}
+		if _, err := o.fill(o.format.template, meta); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" && !log.has(want) || want == "" && log.has("not replaced") {
+			t.Errorf("got %q, want %q", log.lines, want)
+		}
+	}
+}
+
 func TestUUIDFlush(t *testing.T) {
 	o, _, err := decode(common("http://127.0.0.1:1")+"s3_object_key_format %{uuid_flush}", 1)
 	if err != nil {
@@ -109,6 +131,7 @@ func TestRefused(t *testing.T) {
 		"lzo":               {"store_as lzo", "'lzop' utility must be in PATH for LZO compression"},
 		"checksum":          {"checksum_algorithm MD4", "valid options are"},
 		"signature":         {"signature_version s3", "signature version 2 is gone"},
+		"accelerated":       {"enable_transfer_acceleration true", "only Amazon's own endpoint is accelerated"},
 		"proxy":             {"proxy_uri :::", "proxy_uri: is no URL"},
 		"role":              {"<assume_role_credentials>\nrole_arn a\n</assume_role_credentials>", "role_session_name: parameter is required"},
 		"rule":              {"<bucket_lifecycle_rule>\nid a\nexpiration_days 0\n</bucket_lifecycle_rule>", "expiration_days: 0 is below 1"},

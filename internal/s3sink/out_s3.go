@@ -51,6 +51,7 @@ type output struct {
 	delay     time.Duration
 	delaySet  bool
 	formatter plugin.Formatter
+	inject    plugin.Inject
 
 	buffer  buffer.Config
 	threads int
@@ -65,6 +66,7 @@ type output struct {
 	counts  *counts
 	pause   func(ctx context.Context, try int) error
 	stop    func() // ends and waits for the goroutine of Start; nil when there is none
+	hangUp  func() // closes idle connections
 }
 
 // chunk is what is needed of a *buffer.Chunk.
@@ -98,6 +100,7 @@ func (o *output) Params(p *param.Set) {
 	o.begin.params(p)
 	p.Time("warn_for_delay", &o.delay, 0, "Warn about an object whose events are older than this.").Present(&o.delaySet)
 	param.Plugin(p, "format", &o.formatter, "out_file", o.env.Formatter, "How an event is written; out_file is time, tag and JSON, separated by tabs.")
+	o.inject.Params(p)
 	flatParams(p)
 }
 
@@ -115,9 +118,9 @@ func (o *output) SetBuffer(c buffer.Config, threads int) error {
 	return nil
 }
 
-// Format writes an event as <format> says.
+// Format writes an event as <inject> and <format> say.
 func (o *output) Format(dst []byte, tag string, e event.Event) ([]byte, error) {
-	return o.formatter.Format(dst, tag, e)
+	return o.formatter.Format(dst, tag, o.inject.Apply(tag, e))
 }
 
 // Write makes one object of the chunk. It returns nil when the object is in the

@@ -20,7 +20,6 @@ type world struct {
 	heads []int
 	store string // honours, ignores, refuses
 	s     *s3test.Server
-	next  int // number of the next stranger
 }
 
 var putFaults = []s3test.Fault{

@@ -23,9 +23,9 @@ const (
 	segmentSize = 256 << 10
 	// smallObject is the most that one object holds in memory; a larger one is
 	// kept in a file.
-	smallObject = 8 << 20
+	smallObject = 4 << 20
 	// allObjects is the most that all objects of an output hold in memory.
-	allObjects = 16 << 20
+	allObjects = 8 << 20
 )
 
 // spoolOptions are shared by all spools of an output.

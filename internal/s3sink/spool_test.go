@@ -123,7 +123,7 @@ func TestSpoolLimit(t *testing.T) {
 	var spools []*spool
 	inMemory := 0
 	for range 6 {
-		s := newSpool(o, writerOf(noise(5<<20)), true)
+		s := newSpool(o, writerOf(noise(3<<20)), true)
 		if err := s.fill(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -132,13 +132,13 @@ func TestSpoolLimit(t *testing.T) {
 		}
 		spools = append(spools, s)
 	}
-	if inMemory != 3 {
-		t.Errorf("%d objects of 5 MB in memory, want 3 of 16 MB", inMemory)
+	if inMemory != 2 {
+		t.Errorf("%d objects of 3 MB in memory, want 2 within 8 MB", inMemory)
 	}
 	for _, s := range spools {
 		s.close()
 	}
-	if s := newSpool(o, writerOf(noise(5<<20)), true); s.fill(t.Context()) != nil || s.file != nil {
+	if s := newSpool(o, writerOf(noise(3<<20)), true); s.fill(t.Context()) != nil || s.file != nil {
 		t.Error("the memory did not come back")
 	}
 }

@@ -40,6 +40,9 @@ func (o *output) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if idle, ok := conf.HTTPClient.(interface{ CloseIdleConnections() }); ok {
+		o.hangUp = idle.CloseIdleConnections
+	}
 	b := &door{o: o, client: o.client(conf)}
 	o.store = &bucketStore{client: b.client, name: o.bucket, options: &o.put}
 	first, cancel := context.WithTimeout(ctx, lookTimeout)
@@ -106,6 +109,9 @@ func (o *output) Close(context.Context) error {
 	if o.stop != nil {
 		o.stop()
 		o.stop = nil
+	}
+	if o.hangUp != nil {
+		o.hangUp()
 	}
 	return nil
 }
@@ -216,7 +222,8 @@ func (d *door) rules() []types.LifecycleRule {
 			ID: aws.String(r.id), Status: types.ExpirationStatusEnabled,
 			// The old place of the prefix: it is what fluent-plugin-s3 writes, so that
 			// moving over and back changes nothing.
-			Prefix:     aws.String(r.prefix), //nolint:staticcheck // see above
+			//lint:ignore SA1019 see above
+			Prefix:     aws.String(r.prefix),
 			Expiration: &types.LifecycleExpiration{Days: aws.Int32(int32(r.days))},
 		}
 	}
@@ -230,7 +237,8 @@ func sameRule(a, b types.LifecycleRule) bool {
 		}
 		return aws.ToInt32(r.Expiration.Days)
 	}
-	return aws.ToString(a.ID) == aws.ToString(b.ID) && aws.ToString(a.Prefix) == aws.ToString(b.Prefix) && //nolint:staticcheck // see rules
+	//lint:ignore SA1019 see rules
+	return aws.ToString(a.ID) == aws.ToString(b.ID) && aws.ToString(a.Prefix) == aws.ToString(b.Prefix) &&
 		a.Status == b.Status && days(a) == days(b)
 }
 
