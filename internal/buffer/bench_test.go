@@ -139,6 +139,35 @@ func BenchmarkResume(b *testing.B) {
 	}
 }
 
+// BenchmarkResumeStaged opens a folder with 10,000 staged chunks, each of which is
+// synced, dropped from the cache and read.
+func BenchmarkResumeStaged(b *testing.B) {
+	dir := filepath.Join(benchFolder(b), "buf")
+	cfg := config(func(c *buffer.Config) {
+		c.Path, c.ChunkKeys, c.Timekey, c.TimekeyWait = dir, "tag,time", 24*time.Hour, 24*time.Hour
+	})
+	buf := open(b, cfg, buffer.Options{})
+	for i := range 100 {
+		many := &buffer.Batch{}
+		for j := range 100 {
+			g := batch(fmt.Sprint("session.", i*100+j), strings.Repeat("x", 900)).Groups[0]
+			g.Meta.Timekey, g.Meta.HasTimekey = time.Now().Unix(), true
+			many.Groups = append(many.Groups, g)
+		}
+		mustAppend(b, buf, many)
+	}
+	_ = buf.Close(context.Background())
+	for b.Loop() {
+		buf := open(b, cfg, buffer.Options{})
+		if s := buf.Stats(); s.StageLength != 10_000 {
+			b.Fatalf("%+v", s)
+		}
+		b.StopTimer()
+		_ = buf.Close(context.Background())
+		b.StartTimer()
+	}
+}
+
 // makeQueue makes n queued chunks and makes each size bytes long, as sparse files:
 // a start reads only their heads.
 func makeQueue(b *testing.B, dir string, n int, size int64) {

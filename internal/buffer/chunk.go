@@ -57,11 +57,11 @@ type Chunk struct {
 	ids        bool // some frame carries ids
 	idsKept    bool // the ids are in a seen file as well
 	sealed     bool
-	unverified bool  // nobody has read the file's frames yet
-	failed     error // an fsync failed: the file must never be synced again
+	unverified bool   // nobody has read the file's frames yet
+	failed     error  // an fsync failed: the file must never be synced again
 	replaced   bool   // the file is a new one, whose name may not be durable
 	leftOver   string // the file that it replaced, when that could not be removed
-	lost       error // why events are lost, if some are; unlike failed it stays
+	lost       error  // why events are lost, if some are; unlike failed it stays
 	foreign    *foreign
 	note       map[string]string
 

@@ -253,7 +253,9 @@ func (x *index) settle(parts []*claimPart) {
 		}
 		x.mu.Unlock()
 	}
-	x.warnShort()
+	if len(parts) > 0 {
+		x.report()
+	}
 }
 
 // add remembers an event that is durable. x.mu is held.
@@ -279,9 +281,13 @@ func (x *index) remember(origins []origin, ids []event.ID) {
 // shortWindowEvery is how often a window that memory does not cover is warned of.
 const shortWindowEvery = time.Hour
 
-func (x *index) warnShort() {
+// report sets the gauges, and warns when memory covers less than it should.
+func (x *index) report() {
+	keys, _ := x.size()
 	x.mu.Lock()
 	covers, short := x.others.covers(x.b.elapsed())
+	x.b.meters.dedupKeys.Set(float64(keys))
+	x.b.meters.dedupWindow.Set(covers.Seconds())
 	due := short && (x.warned == 0 || x.b.elapsed()-x.warned > shortWindowEvery)
 	if due {
 		x.warned = x.b.elapsed()

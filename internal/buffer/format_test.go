@@ -225,6 +225,7 @@ func FuzzAppendedText(f *testing.F) {
 		}
 		disk.Kill()
 		b = open(t, config(), buffer.Options{FS: disk.FS()})
+		b.EnqueueAll()
 		c, ok := b.Dequeue()
 		if !ok || content(t, c) != one+two || c.Events() != 2 {
 			t.Errorf("%q and %q came out otherwise", one, two)

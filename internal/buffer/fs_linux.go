@@ -25,6 +25,13 @@ func (disk) Open(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
+	// More than 0600 was asked for, so the umask must not take it away. It cannot
+	// take anything from 0600 that matters.
+	if flag&os.O_EXCL != 0 && perm&^0o600 != 0 {
+		if err := f.Chmod(perm); err != nil {
+			return nil, errors.Join(err, f.Close(), os.Remove(name))
+		}
+	}
 	return diskFile{f}, nil
 }
 
@@ -48,9 +55,16 @@ func (disk) Stat(name string) (Entry, error) {
 	return Entry{Name: info.Name(), Dir: info.IsDir(), Size: info.Size()}, nil
 }
 
-func (disk) Rename(from, to string) error              { return os.Rename(from, to) }
-func (disk) Remove(name string) error                  { return os.Remove(name) }
-func (disk) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
+func (disk) Rename(from, to string) error { return os.Rename(from, to) }
+func (disk) Remove(name string) error     { return os.Remove(name) }
+
+func (disk) Mkdir(name string, perm fs.FileMode) error {
+	err := os.Mkdir(name, perm)
+	if err == nil && perm&^0o700 != 0 {
+		err = os.Chmod(name, perm)
+	}
+	return err
+}
 
 func (disk) SyncDir(name string) error {
 	d, err := os.Open(name)

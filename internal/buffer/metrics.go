@@ -16,6 +16,7 @@ type meters struct {
 	ioErrors, torn                            prometheus.Counter
 	duplicates, conflicts, unnamed, forgotten prometheus.Counter
 	adopted                                   prometheus.Counter
+	dedupKeys, dedupWindow                    prometheus.Gauge
 	lostBy                                    *prometheus.CounterVec
 	id                                        string
 }
@@ -27,6 +28,9 @@ func newMeters(r *metrics.Registry, id string) *meters {
 	counts := prometheus.ExponentialBuckets(1, 2, 12)
 	histogram := func(name, help string, buckets []float64) prometheus.Observer {
 		return r.Histogram(name, help, buckets, "plugin_id").WithLabelValues(id)
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return r.Gauge(name, help, "plugin_id").WithLabelValues(id)
 	}
 	counter := func(name, help string) prometheus.Counter {
 		return r.Counter(name, help, "plugin_id").WithLabelValues(id)
@@ -42,6 +46,8 @@ func newMeters(r *metrics.Registry, id string) *meters {
 		unnamed:       counter("relay_dedup_without_id_total", "Events without the field of dedup_key; they were stored."),
 		forgotten:     counter("relay_dedup_forgotten_total", "Event ids that were forgotten early because dedup_max_keys was reached."),
 		adopted:       counter("relay_buffer_adopted_total", "Chunks that were taken over from Fluentd."),
+		dedupKeys:     gauge("relay_dedup_keys", "Event ids that are remembered."),
+		dedupWindow:   gauge("relay_dedup_window_seconds", "How far back the memory of event ids reaches that have no source."),
 		lostBy:        r.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
 		id:            id,
 	}
@@ -51,9 +57,11 @@ func newMeters(r *metrics.Registry, id string) *meters {
 func idleMeters(id string) *meters {
 	observer := prometheus.ObserverFunc(func(float64) {})
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "idle"})
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "idle"})
 	return &meters{
 		commitSeconds: observer, commitFiles: observer, commitTickets: observer,
 		ioErrors: counter, torn: counter, duplicates: counter, conflicts: counter, unnamed: counter, forgotten: counter, adopted: counter,
+		dedupKeys: gauge, dedupWindow: gauge,
 		lostBy: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idle"}, []string{"plugin_id", "reason"}), id: id,
 	}
 }
@@ -68,11 +76,24 @@ func (m *meters) lost(events int, reason string) {
 	m.lostBy.WithLabelValues(m.id, reason).Add(float64(events))
 }
 
+// unwellFor is how long a failure of the disk shows. Requests that come renew it
+// as long as the disk fails; without an end nobody would send one and find out
+// that it works again.
+const unwellFor = 30 * time.Second
+
 // health remembers what the disk last said, for /readyz.
 type health struct {
 	ill atomic.Bool
 	mu  sync.Mutex
 	err error
+	at  time.Time
+}
+
+func (h *health) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err, h.at = err, time.Now()
+	h.ill.Store(err != nil)
 }
 
 // ok is called after each commit that worked.
@@ -82,15 +103,11 @@ func (h *health) ok() {
 	}
 }
 
-func (h *health) fail(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.err = err
-	h.ill.Store(err != nil)
-}
-
 func (h *health) get() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if time.Since(h.at) > unwellFor {
+		return nil
+	}
 	return h.err
 }

@@ -137,7 +137,7 @@ func newModel(seed uint64, k kind) *model {
 	m.cfg.TotalLimitSize = 200_000
 	m.cfg.MinFree = 1
 	m.cfg.MaxOpen = 1 + rng.IntN(3)
-	m.cfg.Compress = []string{"text", "text", "gzip", "zstd"}[rng.IntN(4)]
+	m.cfg.Compress = []string{"text", "text", "text", "text", "text", "text", "gzip", "zstd"}[rng.IntN(8)]
 	return m
 }
 

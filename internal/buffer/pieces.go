@@ -17,7 +17,6 @@ type remainder struct {
 	ids      []event.ID
 	base     int // offset in the group of body's first byte
 	compress string
-	packed   []byte // the whole body, packed; nil when it must be packed anew
 	prefix   []byte
 }
 
