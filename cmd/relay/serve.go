@@ -31,6 +31,9 @@ type program struct {
 	metrics *metrics.Registry
 	board   atomic.Pointer[status.Board]
 	level   slog.LevelVar
+	logging *cli.Handler
+	logFile *cli.LogFile // nil: the log goes to standard output
+	events  *relay.LogEvents
 	// levelChosen says that -v or -q was given; it beats <system> log_level.
 	levelChosen bool
 	stderr      io.Writer
@@ -46,7 +49,10 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 	level, chosen := flags.Level()
 	p.level.Set(level)
 	p.levelChosen = chosen
-	p.log = slog.New(cli.NewRelayLog(out, cli.RelayLog{Level: &p.level, JSON: flags.LogJSON}))
+	p.events = relay.NewLogEvents()
+	p.logging = cli.NewRelayLog(out, cli.RelayLog{Level: &p.level, JSON: flags.LogJSON, Hook: p.events.Hook})
+	p.log = slog.New(p.logging)
+	p.logFile, _ = out.(*cli.LogFile)
 	for _, w := range flags.Warnings {
 		p.log.Warn(w)
 	}
@@ -69,10 +75,11 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 // load reads the configuration and says what is wrong and suspicious: on
 // standard error as a person reads it, in the log as monitoring looks for it.
 func (p *program) load() *relay.Loaded {
-	loaded := relay.Load(sourceOf(p.flags), relay.Options{Table: relay.Plugins(), Log: p.log, Metrics: p.metrics, Strict: p.flags.StrictConfig})
-	if !p.levelChosen {
-		p.level.Set(loaded.Relay.System.Level())
-	}
+	loaded := relay.Load(sourceOf(p.flags), relay.Options{
+		Table: relay.Plugins(), Log: p.log, Metrics: p.metrics, Events: p.events,
+		Strict: p.flags.StrictConfig, StrictValues: p.flags.StrictValues,
+	})
+	p.settle(&loaded.Relay.System)
 	for _, w := range loaded.Problems.Warnings {
 		p.log.Warn(warningText(w), "at", w.Pos.String(), "hint", w.Hint)
 	}
@@ -81,6 +88,16 @@ func (p *program) load() *relay.Loaded {
 		p.log.Error(fmt.Sprintf("config error file=%q", p.flags.Config), "error", fluentdText(e))
 	}
 	return loaded
+}
+
+// settle brings the command line and <system> together; the command line wins.
+func (p *program) settle(s *relay.System) {
+	if !p.levelChosen {
+		p.level.Set(s.Level())
+	}
+	s.WithoutSource = s.WithoutSource || p.flags.WithoutSource
+	s.WithSourceOnly = s.WithSourceOnly || p.flags.WithSourceOnly
+	p.logging.SetFormat(p.flags.LogJSON || s.Log.Format == "json", s.Log.AppendTime())
 }
 
 // warningText is a warning in Fluentd's words where it has some.
@@ -147,18 +164,31 @@ func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-
 		case s := <-signals:
 			switch s {
 			case syscall.SIGUSR1:
+				p.reopenLog()
 				p.log.Info("force flushing buffered events")
+				p.log.Info("flushing all buffer forcedly")
 				loaded.Relay.FlushBuffers()
 			case syscall.SIGHUP, syscall.SIGUSR2:
 				if next = p.reload(); next != nil {
 					stop()
 				}
 			default:
-				p.log.Info("fluentd worker is now stopping", "signal", s.String())
+				p.log.Debug("stop signal", "signal", s.String())
+				p.log.Info("fluentd worker is now stopping", "worker", 0)
 				next = nil
 				stop()
 			}
 		}
+	}
+}
+
+// reopenLog lets whoever rotates logs move the file away first.
+func (p *program) reopenLog() {
+	if p.logFile == nil {
+		return
+	}
+	if err := p.logFile.Reopen(); err != nil {
+		p.log.Error("the log goes on in the old file", "error", err)
 	}
 }
 

@@ -26,6 +26,15 @@ func (f relayFormat) text(dst []byte, r slog.Record, attrs []slog.Attr) []byte {
 			dst = append(append(append(dst, '['), id...), "] "...)
 		}
 	}
+	return appendLineText(dst, r, attrs)
+}
+
+// LineText is what a line says behind its level: the message and the attributes.
+func LineText(r slog.Record, attrs []slog.Attr) string {
+	return string(appendLineText(nil, r, attrs))
+}
+
+func appendLineText(dst []byte, r slog.Record, attrs []slog.Attr) []byte {
 	// Continuation lines begin with two spaces, so that no text can pass for a line.
 	dst = append(dst, strings.ReplaceAll(r.Message, "\n", "\n  ")...)
 	for _, a := range attrs {

@@ -78,7 +78,7 @@ func (d *decoder) value(p *Param, line conf.Param) {
 	case err != nil:
 		d.fail(line.Name, line.At, p.mask(err), hint)
 	case hint != "":
-		d.warn(line.Name, line.At, fmt.Errorf("%s %s", quote(p, line.Value.Text), hint), "")
+		d.warn(line.Name, line.At, &Lenient{quote(p, line.Value.Text) + " " + hint}, "")
 	}
 }
 
@@ -136,6 +136,12 @@ func (d *decoder) leftovers() {
 		}
 	}
 }
+
+// Lenient is the warning about a value that is read with Fluentd's leniency:
+// "10 apples" as a number is 10.
+type Lenient struct{ text string }
+
+func (l *Lenient) Error() string { return l.text }
 
 // Unused is the warning about a parameter or section that nothing reads.
 type Unused struct {

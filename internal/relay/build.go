@@ -35,6 +35,7 @@ type Relay struct {
 	Metrics *metrics.Registry
 
 	log       *slog.Logger
+	logEvents *LogEvents
 	pipelines map[string]*router.Pipeline
 	inputs    []*input
 	outputs   []*output.Buffered
@@ -53,7 +54,11 @@ type Options struct {
 	Table   *plugin.Table
 	Log     *slog.Logger
 	Metrics *metrics.Registry
-	Strict  bool // unknown parameters and numbers that are none are errors
+	Events  *LogEvents // the log as events; nil: it makes none
+	Strict  bool       // unknown parameters and sections are errors
+	// StrictValues makes numbers that are none errors; <system>
+	// strict_config_value does, too.
+	StrictValues bool
 }
 
 // DescribeEnv is an environment in which plugins can be made to be described,
@@ -95,7 +100,7 @@ func Build(tree *conf.Node, problems *conf.Problems, o Options) *Relay {
 	hostname, _ := os.Hostname()
 	b := &builder{
 		Options: o, problems: problems, hostname: hostname, ids: map[string]conf.Pos{}, paths: map[string]conf.Pos{},
-		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, pipelines: map[string]*router.Pipeline{}},
+		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, logEvents: o.Events, pipelines: map[string]*router.Pipeline{}},
 	}
 	b.relay.System = decodeSystem(tree, problems)
 	b.labels(tree)
@@ -242,11 +247,11 @@ func (b *builder) unknownSections(tree *conf.Node) {
 		case "worker":
 			b.fail(n, "", errors.New("<worker> sections are not supported: the relay is one process"), "take the sections out of <worker>; one process uses all cores")
 		default:
-			b.warn(n, "", fmt.Errorf("section <%s> is not used", n.Name), "")
+			b.warn(n, "", fmt.Errorf("section <%s> is not used in <ROOT>", n.Name), "")
 		}
 	}
 	for _, p := range tree.Params {
-		b.problems.Warn(&conf.Error{Pos: p.Pos, Param: p.Name, Err: errors.New("parameter outside of any section is not used")})
+		b.problems.Warn(&conf.Error{Pos: p.Pos, Err: fmt.Errorf("parameter '%s' in <ROOT> is not used", p.Name), Hint: "it stands outside of any section"})
 	}
 }
 

@@ -160,8 +160,8 @@ func (b *builder) hooks() router.Hooks {
 	return router.Hooks{
 		NoMatch: func(tag string, events int, warn bool) {
 			dropped.WithLabelValues("", "no match").Add(float64(events))
-			if warn {
-				log.Warn(fmt.Sprintf("no patterns matched tag=%q", tag))
+			if warn && !isLogTag(tag) {
+				log.Warn("no patterns matched", "tag", tag)
 			}
 		},
 		Failed: func(tx *plugin.Tx, tag string, e event.Event, cause error) error {

@@ -21,6 +21,7 @@ func (r *Relay) Lint(tree *conf.Node, problems *conf.Problems) {
 	l.objectKeys()
 	l.unreadBuffers()
 	l.memoryBuffers()
+	l.ownLog()
 }
 
 type linter struct {
@@ -160,6 +161,19 @@ func (l *linter) memoryBuffers() {
 				"the buffer is in memory: events that were answered 200 are lost when the process ends without flushing")
 		}
 	}
+}
+
+// ownLog warns, as Fluentd does, that events of the relay's own log go where the
+// other events go.
+func (l *linter) ownLog() {
+	if l.relay.pipelines[logLabel] != nil || !l.relay.takesLog() {
+		return
+	}
+	l.problems.Warn(&conf.Error{
+		Pos:  l.tree.Pos,
+		Err:  errors.New("define <match fluent.**> to capture fluentd logs in top level is deprecated. Use <label @FLUENT_LOG> instead"),
+		Hint: "a <match> at the top level takes the relay's own log, tagged fluent.info and so on; a <label @FLUENT_LOG> section with <match **> @type null keeps it out",
+	})
 }
 
 // eachOutput visits every <match> and <store>.

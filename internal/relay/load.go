@@ -1,7 +1,11 @@
 package relay
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/sluicelog/sluice/internal/conf"
+	"github.com/sluicelog/sluice/internal/param"
 )
 
 // Loaded is a configuration that was read and built, with all that is wrong or
@@ -10,6 +14,18 @@ type Loaded struct {
 	Tree     *conf.Node
 	Relay    *Relay
 	Problems *conf.Problems
+}
+
+// strict makes errors of the warnings that the user wants to be errors.
+func (l *Loaded) strict(o Options) {
+	values := o.StrictValues || l.Relay.System.StrictValue
+	l.Problems.Warnings = slices.DeleteFunc(l.Problems.Warnings, func(w *conf.Error) bool {
+		wrong := o.Strict && errors.As(w, new(*param.Unused)) || values && errors.As(w, new(*param.Lenient))
+		if wrong {
+			l.Problems.Fail(w)
+		}
+		return wrong
+	})
 }
 
 // Source says which configuration is read.
@@ -31,10 +47,12 @@ func Load(src Source, o Options) *Loaded {
 		extra, _ := conf.Parse("--inline-config", []byte(src.Inline), conf.Options{Eval: newEval().value, Problems: l.Problems})
 		l.Tree.Children = append(l.Tree.Children, extra.Children...)
 	}
+	modernize(l.Tree, l.Problems)
 	l.Relay = Build(l.Tree, l.Problems, o)
 	if len(l.Problems.Errors) == 0 {
 		l.Relay.Lint(l.Tree, l.Problems)
 	}
+	l.strict(o)
 	l.Problems.Sort()
 	return l
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 )
@@ -31,20 +32,28 @@ const flushDeadline = 60 * time.Second
 // something could not start or an input died.
 func (r *Relay) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
+	r.logEvents.begin(r.logTarget())
+	defer r.logEvents.begin(nil)
+	r.log.Info("starting fluentd worker", "pid", os.Getpid(), "ppid", os.Getppid(), "worker", 0)
 	if err := r.start(ctx); err != nil {
 		return err
 	}
+	stopLog := r.logEvents.run(r.logTarget())
 	// The outputs outlive the signal: what the inputs still answer must be kept
 	// and, where the configuration says so, flushed.
 	outputs, stopOutputs := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopOutputs()
 	var working sync.WaitGroup
 	for _, p := range r.started {
+		if r.System.WithSourceOnly {
+			break // what comes in waits in the buffers
+		}
 		if w, ok := p.(runner); ok {
 			working.Go(func() { r.background(outputs, w) })
 		}
 	}
 	err = r.runInputs(ctx)
+	stopLog()
 	stopOutputs()
 	working.Wait()
 	return err
@@ -101,7 +110,7 @@ func (r *Relay) runInputs(ctx context.Context) error {
 			})
 		}
 	}
-	r.log.Info("relay is running", slog.Int("sources", len(r.inputs)), slog.Int("buffered_outputs", len(r.outputs)))
+	r.log.Info("fluentd worker is now running", "worker", 0)
 	wg.Wait()
 	mu.Lock()
 	defer mu.Unlock()

@@ -2,11 +2,13 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/param"
+	"github.com/sluicelog/sluice/internal/strftime"
 )
 
 // System is the <system> section.
@@ -44,11 +46,24 @@ type SystemLog struct {
 	Path               string
 }
 
-// decodeSystem reads all <system> sections; as in Fluentd a later one overrides.
+// AppendTime writes a log line's time as time_format says; nil: as Fluentd does
+// without one.
+func (l *SystemLog) AppendTime() func(dst []byte, t time.Time) []byte {
+	layout, err := strftime.Compile(l.TimeFormat)
+	if l.TimeFormat == "" || err != nil {
+		return nil
+	}
+	return func(dst []byte, t time.Time) []byte { return layout.Append(dst, t) }
+}
+
+// decodeSystem reads the <system> section; a second one is an error.
 func decodeSystem(tree *conf.Node, problems *conf.Problems) System {
 	var s System
 	merged := &conf.Node{Name: "system", Pos: tree.Pos}
-	for _, n := range sections(tree, "system") {
+	for i, n := range sections(tree, "system") {
+		if i > 0 {
+			problems.Fail(&conf.Error{Pos: n.Pos, Err: errors.New("<system> is duplicated. <system> should be only one"), Hint: "put both contents into one <system> section"})
+		}
 		merged.Pos = n.Pos
 		merged.Params = append(merged.Params, n.Params...)
 		merged.Children = append(merged.Children, n.Children...)
