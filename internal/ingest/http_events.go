@@ -21,9 +21,15 @@ import (
 // decoder makes events of a request's body.
 type decoder struct {
 	parser plugin.Parser // from <parse>; nil: by content type
+	times  *byType       // which field holds the time, when it goes by content type
 }
 
-func newDecoder(in *inHTTP) decoder { return decoder{parser: in.parser} }
+func newDecoder(in *inHTTP) decoder {
+	if times, ok := in.parser.(*byType); ok {
+		return decoder{times: times}
+	}
+	return decoder{parser: in.parser}
+}
 
 // The texts of these errors are Fluentd's.
 var (
@@ -58,6 +64,7 @@ func (d decoder) parse(q *request) error {
 
 // byContentType follows in_http without <parse>: exact, case-sensitive prefixes.
 func (d decoder) byContentType(r *http.Request, q *request) error {
+	q.times = d.times
 	switch typ := r.Header.Get("Content-Type"); {
 	case strings.HasPrefix(typ, "application/json"):
 		return q.json(q.body)
@@ -179,17 +186,16 @@ func (q *request) msgpack(body []byte) error {
 	return nil
 }
 
-// add appends a record, with the time that it carries: without <parse> a number
-// in "time" is the event's time and leaves the record, null is no time, text is
-// an error.
+// add appends a record, with the time that it carries: unless <parse> says more, a
+// number in "time" is the event's time and leaves the record, null is no time,
+// text is an error.
 func (q *request) add(record *event.Record) error {
 	t := event.Time{}
-	if v, ok := record.Get("time"); ok && !q.keepsTime {
+	if !q.keepsTime {
 		var err error
-		if t, err = timeOfNumber(v); err != nil {
+		if t, err = q.times.timeOf(record); err != nil {
 			return err
 		}
-		record.Delete("time")
 	}
 	if t == (event.Time{}) {
 		t = event.TimeOf(q.now)

@@ -26,6 +26,7 @@ type request struct {
 	plain  []byte // compacted JSON; records point into it
 	events event.Stream
 
+	times     *byType
 	now       time.Time
 	formTime  string // ?time=, or a form's field of that name
 	keepsTime bool   // ?time= is given: a record's own "time" stays in it

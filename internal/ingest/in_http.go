@@ -76,9 +76,9 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.Bool("use_204_response", &in.use204, false, "Answer 204 instead of 200.")
 	p.Bool("dump_error_log", &in.dumpErrors, true, "Log requests that fail.")
 	p.String("malformed", &in.malformed, "reject", "What to do with a body that can not be taken: reject answers 400, accept answers 200 and loses it, as Fluentd does.").Enum("reject", "accept")
-	p.String("format", &in.format, "default", "Format of the body, from before <parse> sections.").Deprecated("write a <parse> section with this @type")
+	p.String("format", &in.format, "default", "Format of the body, from before <parse> sections; default goes by content type.").Deprecated("write a <parse> section with this @type")
 	in.transport.Section(p)
-	param.Plugin(p, "parse", &in.parser, "", in.env.Parser, "How bodies are read, whatever their content type says.")
+	param.Plugin(p, "parse", &in.parser, inHTTPType, in.parserOf, "How bodies are read: with a @type by that parser, whatever their content type says; without one by content type.")
 }
 
 // Check holds the rules between parameters.
