@@ -64,6 +64,7 @@ var errNoLzop = errors.New("'lzop' utility must be in PATH for LZO compression")
 // unknown says so.
 func newPacker(o *storeOptions) (p *packer, unknown bool, err error) {
 	p = &packer{name: o.as, command: o.command, table: packings()}
+	p.spools.prepare()
 	if o.as == "parquet" {
 		return nil, false, errors.New("store_as parquet is not there yet")
 	}

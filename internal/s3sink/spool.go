@@ -40,11 +40,10 @@ type spoolOptions struct {
 	smallSize int64
 }
 
+// prepare is called once, before the first spool.
 func (o *spoolOptions) prepare() {
-	if o.memory == nil {
-		o.memory, o.segments = make(chan struct{}, allObjects/segmentSize), make(chan []byte, allObjects/segmentSize)
-		o.tempFile, o.smallSize = unlinkedFile, smallObject
-	}
+	o.memory, o.segments = make(chan struct{}, allObjects/segmentSize), make(chan []byte, allObjects/segmentSize)
+	o.tempFile, o.smallSize = unlinkedFile, smallObject
 }
 
 // unlinkedFile is a file that vanishes with its descriptor, so that no crash
@@ -81,7 +80,6 @@ type spool struct {
 }
 
 func newSpool(o *spoolOptions, pack func(context.Context, io.Writer) error, same bool) *spool {
-	o.prepare()
 	s := &spool{options: o, pack: pack, same: same, sum: newSum(o)}
 	if o.sign {
 		s.signed = sha256.New()

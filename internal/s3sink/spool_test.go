@@ -120,6 +120,7 @@ func TestSpool(t *testing.T) {
 // TestSpoolLimit: all objects together hold allObjects in memory and no more.
 func TestSpoolLimit(t *testing.T) {
 	o := &spoolOptions{dir: t.TempDir()}
+	o.prepare()
 	var spools []*spool
 	inMemory := 0
 	for range 6 {
@@ -155,6 +156,7 @@ func TestSpoolVaries(t *testing.T) {
 
 func TestChecksums(t *testing.T) {
 	o := &spoolOptions{checksum: "CRC32C", md5: true}
+	o.prepare()
 	s := newSpool(o, writerOf([]byte("123456789")), true)
 	if err := s.fill(t.Context()); err != nil {
 		t.Fatal(err)
