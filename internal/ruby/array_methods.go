@@ -75,8 +75,9 @@ func (m *Env) joinInto(j *joiner, arr *Array, sep *Str, up *above) {
 	if up.has(arr) {
 		m.raise("ArgumentError", "recursive array join")
 	}
-	here := &above{arr, up}
+	here := up.under(arr)
 	for i, v := range arr.v {
+		m.step()
 		if i > 0 && (sep.s != "") {
 			j.text(sep.s, sep.enc)
 		}
@@ -160,9 +161,10 @@ func (m *Env) flatten(dst []Value, arr *Array, depth int, up *above) (out []Valu
 	if up.has(arr) {
 		m.raise("ArgumentError", "tried to flatten recursive array")
 	}
-	here := &above{arr, up}
+	here := up.under(arr)
 	for _, v := range arr.v {
 		m.charge(16)
+		m.step()
 		if sub, ok := v.(*Array); ok && depth != 0 {
 			dst, _ = m.flatten(dst, sub, depth-1, here)
 			changed = true

@@ -134,7 +134,10 @@ func (m *Env) eql(a, b Value) bool {
 		if !ok || len(a.v) != len(x.v) {
 			return false
 		}
+		m.deeper()
+		defer func() { m.calls-- }()
 		for i := range a.v {
+			m.step()
 			if !m.eql(a.v[i], x.v[i]) {
 				return false
 			}
@@ -254,6 +257,8 @@ func compareClasses(a *Class, v Value) (int, bool) {
 }
 
 func (m *Env) compareArrays(a, b *Array) (int, bool) {
+	m.deeper()
+	defer func() { m.calls-- }()
 	for i := 0; i < len(a.v) && i < len(b.v); i++ {
 		m.step()
 		n, ok := m.compare(a.v[i], b.v[i])

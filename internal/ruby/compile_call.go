@@ -1,8 +1,6 @@
 package ruby
 
 import (
-	"strings"
-
 	"github.com/sluicelog/sluice/internal/ruby/syntax"
 )
 
@@ -380,36 +378,42 @@ func (c *compiler) classCall(n *syntax.Call, recv *syntax.Const) code {
 func suggest(name string, names []string) string {
 	best, least := "", max(len(name)/3, 1)+1
 	for _, one := range names {
-		if d := distance(name, one, least); d < least || d == least && best != "" && one < best {
+		if !isAlnum(one[0]) {
+			continue
+		}
+		if d := distance(name, one, least+1); d < least || d == least && best != "" && one < best {
 			best, least = one, d
 		}
 	}
-	if best == "" || strings.EqualFold(best, "") {
+	if best == "" {
 		return ""
 	}
 	return "did you mean " + best + "?"
 }
 
-// distance is the number of edits between two names, or most when it is more.
+// distance is the number of edits between two names (two letters that changed
+// places are one), or most when it is more.
 func distance(a, b string, most int) int {
 	if len(a)-len(b) >= most || len(b)-len(a) >= most {
 		return most
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := last[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(cost, row[j]+1, last[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
+		before, last, row = last, row, before
 	}
-	return min(row[len(b)], most)
+	return min(last[len(b)], most)
 }

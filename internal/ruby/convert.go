@@ -45,6 +45,8 @@ func (m *Env) fromEvent(v any) Value {
 // itself, what lies too deep is nil.
 func (m *Env) ToEvent(v Value) any {
 	m.nodes = 0
+	m.begin()
+	m.steps, m.bytes = -1<<60, -1<<60 // maxNodes is the bound here
 	return m.toEvent(v, 0)
 }
 
@@ -98,7 +100,7 @@ func (m *Env) ToS(v Value) (s string) {
 			s = "#<" + className(v) + ">"
 		}
 	}()
-	m.bytes = 0 // the limit is that of one evaluation
+	m.begin() // the limits are those of one evaluation
 	return m.toS(v).s
 }
 
@@ -127,7 +129,8 @@ func (m *Env) changeable(v Value) {
 	case *Array:
 		frozen, shared = v.frozen, v.shared
 	case *Hash:
-		frozen, shared = v.frozen, v.shared
+		// The record's own fields are this event's expressions' alone.
+		frozen, shared = v.frozen, v.shared && v != &m.record
 	}
 	if frozen {
 		m.raise("FrozenError", "can't modify frozen %s: %s", className(v), m.inspect(v))

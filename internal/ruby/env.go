@@ -10,7 +10,7 @@ import (
 
 // Limits bound one evaluation.
 const (
-	maxSteps = 2_000_000 // method calls and block rounds
+	maxSteps = 1_000_000 // method calls and block rounds
 	maxBytes = 64 << 20  // what strings and lists may take in all
 	maxCalls = 2000      // blocks and lambdas within one another
 )
@@ -39,7 +39,9 @@ type Env struct {
 	hostname *Str
 	worker   *Str
 
-	base    frame      // the program's variables
+	base                 frame // the program's variables
+	mostSteps, mostBytes int   // the limits
+
 	frame   *frame     // those of the block that runs
 	free    []*frame   // frames of blocks that have ended
 	match   *Match     // $~
@@ -79,24 +81,40 @@ func (e *Env) begin() {
 	e.frame, e.match, e.err = nil, nil, nil
 	e.stack, e.buf = e.stack[:0], e.buf[:0]
 	e.steps, e.bytes, e.calls = 0, 0, 0
+	if e.mostSteps == 0 {
+		e.mostSteps, e.mostBytes = maxSteps, maxBytes
+	}
 }
 
 func (m *Env) step() {
-	if m.steps++; m.steps > maxSteps {
+	if m.steps++; m.steps > m.mostSteps {
 		panic(&LimitError{"many steps"})
+	}
+}
+
+// work counts time that a step takes beyond the usual, by the bytes it looks at.
+func (m *Env) work(bytes int) {
+	m.steps += bytes >> 8
+	m.step()
+}
+
+// deeper counts a level of recursion that data cause; the caller undoes it.
+func (m *Env) deeper() {
+	if m.calls++; m.calls > maxCalls {
+		panic(newException("SystemStackError", "stack level too deep"))
 	}
 }
 
 // charge counts memory that an evaluation takes.
 func (m *Env) charge(n int) {
-	if m.bytes += n; m.bytes > maxBytes || n < 0 {
+	if m.bytes += n; m.bytes > m.mostBytes || n < 0 {
 		panic(&LimitError{"much memory"})
 	}
 }
 
 // room refuses a result that would be too large before it is made.
 func (m *Env) room(n, times int) {
-	if n > 0 && times > (maxBytes-m.bytes)/n {
+	if n > 0 && times > (m.mostBytes-m.bytes)/n {
 		panic(&LimitError{"much memory"})
 	}
 }

@@ -45,8 +45,12 @@ func (m *Env) newHash() *Hash {
 }
 
 func (h *Hash) reset(m *Env, r *event.Record) {
+	if h.env == nil || h.lazy == nil {
+		*h = Hash{entries: h.entries, env: m, shared: true}
+	}
 	clear(h.entries)
-	*h = Hash{entries: h.entries[:0], lazy: r, env: m, shared: true}
+	h.entries, h.lazy = h.entries[:0], r
+	h.frozen, h.def, h.defProc, h.kw, h.rounds = false, nil, nil, false, 0
 }
 
 // force reads all of a lazy hash; what was looked up before keeps its identity.

@@ -81,8 +81,20 @@ func (m *Env) inspect(v Value) string {
 // above is the chain of lists that are being inspected, to know one that holds
 // itself.
 type above struct {
-	v    Value
-	next *above
+	v     Value
+	next  *above
+	depth int
+}
+
+// under puts one more list on the chain.
+func (a *above) under(v Value) *above {
+	if a == nil {
+		return &above{v, nil, 1}
+	}
+	if a.depth > maxNesting {
+		panic(newException("SystemStackError", "stack level too deep"))
+	}
+	return &above{v, a, a.depth + 1}
 }
 
 func (a *above) has(v Value) bool {
@@ -94,17 +106,8 @@ func (a *above) has(v Value) bool {
 	return false
 }
 
-func (a *above) depth() int {
-	n := 0
-	for ; a != nil; a = a.next {
-		n++
-	}
-	return n
-}
-
 func (m *Env) appendInspect(dst []byte, v Value, up *above) []byte {
-	before := len(dst)
-	defer func() { m.charge(len(dst) - before) }()
+	m.step()
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "nil"...)
@@ -117,6 +120,8 @@ func (m *Env) appendInspect(dst []byte, v Value, up *above) []byte {
 	case float64:
 		return append(dst, formatFloat(v)...)
 	case *Str:
+		m.room(6, len(v.s))
+		m.charge(len(v.s))
 		return appendInspectStr(dst, v)
 	case Sym:
 		return appendInspectSym(dst, string(v))
@@ -175,10 +180,7 @@ func (m *Env) appendInspectArray(dst []byte, a *Array, up *above) []byte {
 	if up.has(a) {
 		return append(dst, "[...]"...)
 	}
-	if up.depth() > maxNesting {
-		panic(newException("SystemStackError", "stack level too deep"))
-	}
-	here := &above{a, up}
+	here := up.under(a)
 	dst = append(dst, '[')
 	for i, e := range a.v {
 		if i > 0 {
@@ -193,10 +195,7 @@ func (m *Env) appendInspectHash(dst []byte, h *Hash, up *above) []byte {
 	if up.has(h) {
 		return append(dst, "{...}"...)
 	}
-	if up.depth() > maxNesting {
-		panic(newException("SystemStackError", "stack level too deep"))
-	}
-	here := &above{h, up}
+	here := up.under(h)
 	dst = append(dst, '{')
 	first := true
 	h.each(func(k, v Value) {

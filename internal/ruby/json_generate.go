@@ -31,6 +31,7 @@ func (w *jsonWriter) run(v Value) Value {
 }
 
 func (w *jsonWriter) value(v Value, depth int) {
+	w.m.step()
 	before := len(w.dst)
 	switch v := v.(type) {
 	case nil:

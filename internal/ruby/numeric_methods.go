@@ -150,7 +150,14 @@ func numRemainder(m *Env, self Value, a []Value, _ *Proc) Value {
 	if g == 0 {
 		m.raise("ZeroDivisionError", "divided by 0")
 	}
-	return math.Mod(f, g)
+	z := floatMod(f, g)
+	switch {
+	case z == 0 || f == 0 || (f < 0) == (g < 0):
+		return z
+	case math.IsInf(g, 0):
+		return f
+	}
+	return z - g
 }
 
 func numNonzero(_ *Env, self Value, _ []Value, _ *Proc) Value {

@@ -88,7 +88,7 @@ func (m *Env) eachInRange(r *Range, do func(v Value) bool) {
 	case *big.Int:
 		m.unsupported("a range of integers beyond 64 bits", "")
 	case *Str:
-		m.eachText(lo, r, do)
+		m.eachTextIn(lo, r, do)
 	case *date:
 		m.eachDate(lo, r, do)
 	default:
@@ -111,8 +111,8 @@ func (m *Env) eachInt(lo int64, r *Range, do func(v Value) bool) {
 	}
 }
 
-// eachText walks as String#upto does: by succ, until the end or a longer text.
-func (m *Env) eachText(lo *Str, r *Range, do func(v Value) bool) {
+// eachTextIn walks as String#upto does: by succ, until the end or a longer text.
+func (m *Env) eachTextIn(lo *Str, r *Range, do func(v Value) bool) {
 	var hi *Str
 	if r.hi != nil {
 		hi = m.text(r.hi)

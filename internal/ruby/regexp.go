@@ -21,8 +21,7 @@ func (c *compiler) regexp(n *syntax.Regexp) code {
 	parts := make([]syntax.Node, len(n.Parts))
 	copy(parts, n.Parts)
 	text := c.interpRegexp(parts)
-	once := strings.Contains(n.Flags, "o")
-	if once {
+	if strings.Contains(n.Flags, "o") {
 		c.fail(n, "leave the o out", "the regexp option o is not supported")
 	}
 	return func(m *Env) Value {
@@ -133,7 +132,24 @@ func (m *Env) matchable(v Value) (*Str, bool) {
 
 // find looks for a match from a byte offset on, nil when there is none.
 func (m *Env) find(re *Regexp, s *Str, from int) *Match {
-	m.step()
+	m.work(len(s.s) - from)
+	m.checkText(re, s)
+	loc, err := re.re.FindStringSubmatchIndexFrom(s.s, from)
+	m.checkTime(err)
+	if loc == nil {
+		return nil
+	}
+	return &Match{re: re, str: s.s, enc: s.enc, loc: loc}
+}
+
+func (m *Env) checkTime(err error) {
+	if err != nil {
+		panic(&LimitError{"much time: " + err.Error()})
+	}
+}
+
+// checkText raises or refuses when an expression cannot be matched against a text.
+func (m *Env) checkText(re *Regexp, s *Str) {
 	m.walkable(s)
 	if s.enc == utf8Enc && !utf8.ValidString(s.s) {
 		m.raise("ArgumentError", "invalid byte sequence in UTF-8")
@@ -144,14 +160,6 @@ func (m *Env) find(re *Regexp, s *Str, from int) *Match {
 	if s.enc != utf8Enc && !isASCII(s.s) {
 		m.unsupported("a regular expression on a string in "+s.enc.String()+" that is not ASCII", "force_encoding(\"UTF-8\") first")
 	}
-	loc, err := re.re.FindStringSubmatchIndexFrom(s.s, from)
-	if err != nil {
-		panic(&LimitError{"much time for a regular expression: " + err.Error()})
-	}
-	if loc == nil {
-		return nil
-	}
-	return &Match{re: re, str: s.s, enc: s.enc, loc: loc}
 }
 
 // findAt looks for a match that begins at a byte offset.

@@ -18,6 +18,7 @@ var rubyNameLists = map[string]string{
 	"Encoding::UndefinedConversionError": "destination_encoding destination_encoding_name error_char source_encoding source_encoding_name",
 	"Enumerable":                         "all? any? chain chunk chunk_while collect collect_concat compact count cycle detect drop drop_while each_cons each_entry each_slice each_with_index each_with_object entries filter filter_map find find_all find_index first flat_map grep grep_v group_by include? inject lazy map max max_by member? min min_by minmax minmax_by none? one? partition reduce reject reverse_each select slice_after slice_before slice_when sort sort_by sum take take_while tally to_a to_h uniq zip",
 	"Enumerator":                         "+ each each_with_index each_with_object feed inspect next next_values peek peek_values rewind size with_index with_object",
+	"Enumerator::ArithmeticSequence":     "== === begin each end eql? exclude_end? first hash inspect last size step",
 	"Exception":                          "== backtrace backtrace_locations cause exception full_message inspect message respond_to? set_backtrace to_s",
 	"FalseClass":                         "& === ^ inspect to_s |",
 	"File":                               "atime birthtime chmod chown ctime flock lstat mtime path size to_path truncate",

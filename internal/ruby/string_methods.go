@@ -95,7 +95,9 @@ func strUnfrozen(m *Env, self Value, _ []Value, _ *Proc) Value {
 }
 
 func (m *Env) charList(s *Str) []Value {
-	out := make([]Value, 0, len(s.s))
+	n := m.chars(s)
+	m.room(56, n)
+	out := make([]Value, 0, n)
 	m.eachChar(s, func(c string) { out = append(out, m.like(c, s)) })
 	return out
 }

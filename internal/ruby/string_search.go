@@ -94,18 +94,37 @@ func strMatchP(m *Env, self Value, a []Value, _ *Proc) Value {
 
 // eachMatch goes through the matches of a pattern that do not overlap.
 func (m *Env) eachMatch(pattern Value, s *Str, do func(g *Match) bool) {
+	re, ok := pattern.(*Regexp)
+	if !ok {
+		m.eachText(pattern, s, do)
+		return
+	}
+	m.work(len(s.s))
+	m.checkText(re, s)
+	m.checkTime(re.re.FindAll(s.s, 0, func(loc []int) bool {
+		m.charge(16 * len(loc))
+		m.step()
+		return do(&Match{re: re, str: s.s, enc: s.enc, loc: append([]int(nil), loc...)})
+	}))
+}
+
+// eachText goes through the places of a plain text.
+func (m *Env) eachText(pattern Value, s *Str, do func(g *Match) bool) {
+	t := m.patternArg(pattern)
+	m.common(s, t)
+	re := literalRegexp(t.s)
 	for at := 0; at <= len(s.s); {
-		g := m.findPattern(pattern, s, at)
-		if g == nil || !do(g) {
+		m.step()
+		i := indexFrom(s.s, t.s, at)
+		if i < 0 || !do(&Match{re: re, str: s.s, enc: s.enc, loc: []int{i, i + len(t.s)}}) {
 			return
 		}
-		from, to := g.loc[0], g.loc[1]
-		at = to
-		if from == to { // an empty match: go on behind the next character
-			if to >= len(s.s) {
+		at = i + len(t.s)
+		if t.s == "" { // go on behind the next character
+			if i >= len(s.s) {
 				return
 			}
-			at = to + m.width(s, to)
+			at += m.width(s, i)
 		}
 	}
 }
@@ -116,20 +135,6 @@ func (m *Env) width(s *Str, at int) int {
 		return 1
 	}
 	return charLen(s.s[at:])
-}
-
-// findPattern finds a regular expression or a plain text.
-func (m *Env) findPattern(pattern Value, s *Str, at int) *Match {
-	if re, ok := pattern.(*Regexp); ok {
-		return m.find(re, s, at)
-	}
-	t := m.patternArg(pattern)
-	m.common(s, t)
-	i := indexFrom(s.s, t.s, at)
-	if i < 0 {
-		return nil
-	}
-	return &Match{re: literalRegexp(t.s), str: s.s, enc: s.enc, loc: []int{i, i + len(t.s)}}
 }
 
 // patternArg is a pattern that is a string.

@@ -68,8 +68,10 @@ func (m *Env) splitBy(s *Str, by Value, limit int) []string {
 		return nil
 	}
 	if limit > 0 {
+		m.room(56, min(limit, len(s.s)))
 		return strings.SplitN(s.s, sep.s, limit)
 	}
+	m.room(56, strings.Count(s.s, sep.s))
 	return strings.Split(s.s, sep.s)
 }
 
@@ -104,6 +106,7 @@ func (m *Env) splitWords(s *Str, limit int) []string {
 			return parts
 		}
 		parts = append(parts, rest[:i])
+		m.charge(40)
 		rest = strings.TrimLeft(rest[i:], space)
 	}
 	if limit != 0 && s.s != "" {
@@ -117,35 +120,18 @@ func (m *Env) splitRegexp(s *Str, re *Regexp, limit int) []string {
 		return nil
 	}
 	var parts []string
-	begin, at, wasNull, cuts := 0, 0, false, 1
-	for at <= len(s.s) {
-		g := m.find(re, s, at)
-		if g == nil {
-			break
-		}
+	begin, cuts := 0, 1
+	m.eachMatch(re, s, func(g *Match) bool {
 		from, to := g.loc[0], g.loc[1]
-		if from == at && from == to { // an empty match cuts behind the next character
-			if !wasNull {
-				if at == len(s.s) {
-					at++
-				} else {
-					at += m.width(s, at)
-				}
-				wasNull = true
-				continue
-			}
-			parts = append(parts, s.s[begin:at])
-			begin = at
-		} else {
-			parts = append(parts, s.s[begin:from])
-			begin, at = to, to
+		if from == to && from == begin {
+			return true // nothing would be cut off
 		}
-		wasNull = false
+		parts = append(parts, s.s[begin:from])
+		begin = to
 		parts = m.addGroups(parts, g)
-		if cuts++; limit > 0 && limit <= cuts {
-			break
-		}
-	}
+		cuts++
+		return limit <= 0 || limit > cuts
+	})
 	if limit != 0 || begin < len(s.s) {
 		parts = append(parts, s.s[begin:])
 	}

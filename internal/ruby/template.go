@@ -67,7 +67,7 @@ func (t *Template) Uses(name string) bool { return t.program != nil && t.program
 // Eval gives the value. It and the errors are as those of [Program.Eval].
 func (t *Template) Eval(m *Env) (Value, error) {
 	if t.plain {
-		return m.str(t.text), nil
+		return &Str{s: t.text}, nil
 	}
 	return t.program.Eval(m)
 }

@@ -101,7 +101,24 @@ func (t *Time) rat() *big.Rat {
 }
 
 // float is to_f.
-func (t *Time) float() float64 { return secondsFloat(t.rat()) }
+func (t *Time) float() float64 {
+	if t.sub == nil && nearby(t.t) {
+		return nanosFloat(t.t.Unix(), int64(t.t.Nanosecond()))
+	}
+	return secondsFloat(t.rat())
+}
+
+// nearby tells times whose nanoseconds since 1970 fit 63 bits, and so do the
+// differences of two.
+func nearby(t time.Time) bool { return absInt(t.Unix()) < 4e9 }
+
+// nanosFloat is seconds and nanoseconds as a float, as secondsFloat reckons it.
+func nanosFloat(sec, ns int64) float64 {
+	if ns == 0 {
+		return float64(sec)
+	}
+	return float64(sec*1e9+ns) / 1e9
+}
 
 // secondsFloat is exact seconds as a float, by way of nanoseconds as Ruby does it.
 func secondsFloat(r *big.Rat) float64 {
@@ -184,7 +201,20 @@ func timePlus(m *Env, self Value, a []Value, _ *Proc) Value {
 	if _, ok := a[0].(*Time); ok {
 		m.raise("TypeError", "time + time?")
 	}
+	if n, ok := a[0].(int64); ok {
+		return m.shiftedInt(t, n)
+	}
 	return m.shifted(t, m.seconds(a[0]))
+}
+
+// shiftedInt is shifted for whole seconds.
+func (m *Env) shiftedInt(t *Time, by int64) *Time {
+	if absInt(by) > maxSeconds || absInt(t.t.Unix()+by) > maxSeconds {
+		m.unsupported("a time that far away", "")
+	}
+	out := m.newTime(time.Unix(t.t.Unix()+by, int64(t.t.Nanosecond())).In(t.t.Location()))
+	out.sub, out.fixed = t.sub, t.fixed
+	return out
 }
 
 func (m *Env) shifted(t *Time, by *big.Rat) *Time {
@@ -195,7 +225,14 @@ func (m *Env) shifted(t *Time, by *big.Rat) *Time {
 
 func timeMinus(m *Env, self Value, a []Value, _ *Proc) Value {
 	t := self.(*Time)
+	if n, ok := a[0].(int64); ok && n != math.MinInt64 {
+		return m.shiftedInt(t, -n)
+	}
 	if o, ok := a[0].(*Time); ok {
+		if t.sub == nil && o.sub == nil && nearby(t.t) && nearby(o.t) {
+			d := t.t.Sub(o.t)
+			return nanosFloat(int64(d/time.Second), int64(d%time.Second))
+		}
 		return secondsFloat(new(big.Rat).Sub(t.rat(), o.rat()))
 	}
 	return m.shifted(t, new(big.Rat).Neg(m.seconds(a[0])))

@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"math"
 	"math/big"
 	"strings"
 	"time"
@@ -58,6 +59,11 @@ func timeAt(m *Env, _ Value, a []Value, _ *Proc) Value {
 		fixed = fixed || v.fixed
 	case eventTime:
 		t = m.newTime(time.Unix(v.Sec, int64(v.Nsec)).In(loc))
+	case int64:
+		if absInt(v) > maxSeconds || v == math.MinInt64 {
+			m.unsupported("a time that far away", "")
+		}
+		t = m.newTime(time.Unix(v, 0).In(loc))
 	default:
 		t = m.timeOf(m.seconds(v), loc)
 	}

@@ -90,7 +90,7 @@ func (p *parser) operation(left Node, op string, at At, prec int) Node {
 		if !p.endsRange() {
 			hi = p.binary(prec + 1)
 		}
-		return &Range{at, left, hi, op == "..."}
+		return &Range{At(left.Pos()), left, hi, op == "..."}
 	}
 	right := p.binary(prec + 1)
 	switch op {
