@@ -25,6 +25,7 @@ func Plugins() *plugin.Table {
 		},
 		Outputs: map[string]func(plugin.Env) plugin.Output{
 			"s3":     s3sink.New,
+			"file":   output.NewFile,
 			"stdout": output.NewBufferedStdout,
 		},
 		Directs: map[string]func(plugin.Env) plugin.Direct{
