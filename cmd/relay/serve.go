@@ -81,7 +81,9 @@ func (p *program) load() *relay.Loaded {
 	})
 	p.settle(&loaded.Relay.System)
 	for _, w := range loaded.Problems.Warnings {
-		p.log.Warn(warningText(w), "at", w.Pos.String(), "hint", w.Hint)
+		// Fluentd's own words stand alone on their line: monitoring looks for them.
+		p.log.Warn(warningText(w))
+		p.log.Warn("^ in the configuration", "at", w.Pos.String(), "hint", w.Hint)
 	}
 	for _, e := range loaded.Problems.Errors {
 		fmt.Fprintf(p.stderr, "relay: error: %s\n", strings.ReplaceAll(e.Error(), "\n  hint:", "\nrelay: hint:"))
