@@ -45,6 +45,11 @@ func (b *Buffer) resume() error {
 	if err != nil {
 		return err
 	}
+	// A process that was killed may have left names that only the cache has. What
+	// is found under them will count as stored, so they must be durable first.
+	if err := b.fs.SyncDir(b.dir); err != nil {
+		return fmt.Errorf("sync the buffer folder: %w", err)
+	}
 	if err := b.index.load(); err != nil {
 		return err
 	}
@@ -101,14 +106,17 @@ func (b *Buffer) finishTemps(f found) (queuedNow []event.ChunkID, err error) {
 	queuedNow = f.queued
 	for _, id := range f.temps {
 		temp := b.tempPath(id)
-		if !b.complete(temp) {
+		whole, err := b.complete(temp)
+		if err != nil {
+			return nil, fmt.Errorf("finish a copy: %w", err)
+		}
+		if !whole {
 			if err := b.fs.Remove(temp); err != nil {
 				return nil, fmt.Errorf("remove an unfinished copy: %w", err)
 			}
 			continue
 		}
-		err := b.fs.Rename(temp, b.chunkPath(queued, id))
-		if err == nil {
+		if err = b.fs.Rename(temp, b.chunkPath(queued, id)); err == nil {
 			err = b.fs.SyncDir(b.dir)
 		}
 		if err != nil {
@@ -121,19 +129,26 @@ func (b *Buffer) finishTemps(f found) (queuedNow []event.ChunkID, err error) {
 	return queuedNow, nil
 }
 
-// complete reports whether a file is a chunk with a seal and nothing wrong.
-func (b *Buffer) complete(path string) bool {
-	f, err := b.fs.Open(path, os.O_RDONLY, 0)
+// complete reports whether a file is a chunk with a seal and nothing wrong, on the
+// disk and not only in the cache: what it is a copy of will be removed.
+func (b *Buffer) complete(path string) (bool, error) {
+	f, err := b.fs.Open(path, os.O_RDWR, 0)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
+	if err := errors.Join(f.Sync(), f.DropCache()); err != nil {
+		return false, err
+	}
 	size, err := f.Size()
 	if err != nil {
-		return false
+		return false, err
 	}
 	v, err := scanChunk(newScanner(f, size, true), nil)
-	return err == nil && v.sealed && v.torn == nil
+	if err != nil && !errors.Is(err, errHead) {
+		return false, err
+	}
+	return err == nil && v.sealed && v.torn == nil, nil
 }
 
 // readAll opens queued chunks and scans staged ones, several at a time.
@@ -199,7 +214,11 @@ func inParallel(n int, do func(i int, s *scanner)) {
 // interrupted behind its rename. The queued one holds all that was durable; only
 // if it is damaged the staged one is taken.
 func (b *Buffer) settleTwins(id event.ChunkID) (takeStaged bool, err error) {
-	if b.complete(b.chunkPath(queued, id)) {
+	whole, err := b.complete(b.chunkPath(queued, id))
+	if err != nil {
+		return false, fmt.Errorf("compare a queued chunk with the staged one: %w", err)
+	}
+	if whole {
 		if err := b.fs.Remove(b.chunkPath(staged, id)); err != nil {
 			return false, fmt.Errorf("remove a chunk that was replaced: %w", err)
 		}
