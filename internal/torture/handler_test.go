@@ -143,6 +143,9 @@ func (h *handler) send(ctx context.Context, uids []int) error {
 		}
 		time.Sleep(late)
 		err := r.post(ctx, src, uids)
+		if late > 3*time.Second {
+			h.w.note("a request arrives late, %d..%d of generation %v: %v", uids[0], uids[len(uids)-1], src, err)
+		}
 		time.Sleep(d.upTo(3 * time.Millisecond))
 		if !d.oneIn(20) {
 			answer <- err

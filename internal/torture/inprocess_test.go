@@ -43,6 +43,10 @@ type world struct {
 	relay  *relay
 	state  handlerState
 	failed error
+	// unsure holds the events of appends that failed on the disk. What an fsync
+	// could not write may be there after all when the relay starts again, beside
+	// what was sent again: they may be stored twice, never not at all.
+	unsure map[int]bool
 	log    []string
 }
 
@@ -54,13 +58,13 @@ func newWorld(seed uint64) *world {
 		seed: seed, dice: d, disk: crashfs.New(newDice(seed, 2).rng), store: newStore(seed), began: time.Now(),
 		copies: 1 + d.n(4)/3, threads: 1 + d.n(3), clients: 1 + d.n(4), events: 60 + d.n(240),
 		slice: time.Now().Unix() / 60 * 60, pace: 10*time.Millisecond + d.upTo(time.Second), conditional: !d.oneIn(4), zombies: d.oneIn(2),
-		state: handlerState{beyond: map[int]bool{}},
+		state: handlerState{beyond: map[int]bool{}}, unsure: map[int]bool{},
 	}
 	w.cfg = buffer.DefaultConfig()
 	w.cfg.Type, w.cfg.Path, w.cfg.ChunkKeys, w.cfg.MinFree = "file", "/var/buf", "tag,time", 1
 	w.cfg.Timekey, w.cfg.TimekeyWait = time.Minute, 0
 	w.cfg.ChunkLimitSize = int64(600 + d.n(4000))
-	w.cfg.TotalLimitSize = []int64{10_000, 1 << 20}[d.n(2)]
+	w.cfg.TotalLimitSize = []int64{20_000, 1 << 20}[d.n(2)]
 	w.cfg.MaxOpen = 1 + d.n(4)
 	w.cfg.CommitDelay = []time.Duration{0, 0, 5 * time.Millisecond}[d.n(3)]
 	w.cfg.Compress = []string{"text", "text", "gzip"}[d.n(3)]
@@ -94,6 +98,14 @@ func (w *world) fail(format string, args ...any) {
 	}
 }
 
+func (w *world) suspect(uids []int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, uid := range uids {
+		w.unsure[uid] = true
+	}
+}
+
 func (w *world) current() *relay {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,6 +133,7 @@ func (w *world) save(s handlerState) {
 // supervise keeps a relay running until stop, as an init system does.
 func (w *world) supervise(stop <-chan struct{}) {
 	for {
+		w.tidy()
 		r, err := startRelay(w)
 		w.note("relay starts: %v", err)
 		if err == nil {
@@ -141,6 +154,21 @@ func (w *world) supervise(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-time.After(w.dice.upTo(2 * time.Second)):
+		}
+	}
+}
+
+// tidy is the operator, who throws away what never was an event: torn ends in the
+// backup folders count in total_limit_size, which is small here.
+func (w *world) tidy() {
+	disk := w.disk.FS()
+	for i := range w.copies {
+		dir := fmt.Sprintf("/var/buf%d/backup", i)
+		entries, _ := disk.ReadDir(dir)
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name, ".tail") {
+				_ = disk.Remove(dir + "/" + e.Name)
+			}
 		}
 	}
 }
@@ -166,7 +194,10 @@ func (w *world) run() error {
 	<-ended
 	w.orphans.Wait()
 	w.store.wg.Wait()
-	return errors.Join(err, w.failed, w.check())
+	if err != nil {
+		return errors.Join(err, w.failed)
+	}
+	return errors.Join(w.failed, w.check())
 }
 
 // kill ends the relay, at once or in the middle of what it does next.
@@ -218,18 +249,21 @@ func (w *world) act(h *handler) *handler {
 // restart, which meets again what could not be removed.
 func (w *world) settle() error {
 	for range 2 {
-		for limit := time.Now().Add(time.Hour); ; time.Sleep(time.Second) {
+		for second := range 3600 {
+			time.Sleep(time.Second)
 			r := w.current()
 			if r != nil && w.persisted() == w.events && r.empty() {
 				break
 			}
-			if time.Now().After(limit) {
-				return fmt.Errorf("STUCK: cursor %d of %d", w.persisted(), w.events)
+			if second == 3599 {
+				return fmt.Errorf("STUCK: cursor %d of %d\n%s", w.persisted(), w.events, r.stats())
 			}
-			if r != nil {
-				for _, b := range r.bufs {
-					b.EnqueueAll()
-				}
+			switch {
+			case r == nil:
+			case second%600 == 599:
+				w.kill(false) // for the operator, see tidy
+			default:
+				r.queueAll()
 			}
 		}
 		time.Sleep(time.Minute) // what is late arrives
@@ -264,7 +298,7 @@ func (w *world) check() error {
 			switch n := count[line]; {
 			case n == 0:
 				errs = append(errs, fmt.Errorf("LOST: uid %d, copy %d", uid, i))
-			case n > 1:
+			case n > 1 && !w.unsure[uid]:
 				errs = append(errs, fmt.Errorf("DOUBLED: uid %d, copy %d, %d times", uid, i, n))
 			}
 			delete(count, line)
@@ -293,9 +327,12 @@ func (w *world) tail(n int) string {
 	return strings.Join(w.log[max(0, len(w.log)-n):], "\n")
 }
 
+// lastActions is how many a failed run prints.
+const lastActions = 400
+
 // TestTortureInProcess kills the relay and the handler, cuts the power, fills and
 // breaks the disk and the store, in fake time. In the end every uid must be in the
-// store exactly once. SLUICE_TORTURE is how many seeds, SLUICE_SEED runs one.
+// store exactly once; at least once if the disk failed an append of it. SLUICE_TORTURE is how many seeds, SLUICE_SEED runs one.
 func TestTortureInProcess(t *testing.T) {
 	first, n := uint64(time.Now().UnixNano())%1_000_000_000, seeds(t, "SLUICE_TORTURE", 200)
 	if text := os.Getenv("SLUICE_SEED"); text != "" {
@@ -311,7 +348,7 @@ func TestTortureInProcess(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			if err, w := inBubble(t, seed, nil); err != nil {
-				t.Errorf("SLUICE_SEED=%d: %v\n%s", seed, err, w.tail(60))
+				t.Errorf("SLUICE_SEED=%d: %v\n%s", seed, err, w.tail(lastActions))
 			}
 		})
 	}

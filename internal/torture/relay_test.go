@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -83,6 +84,9 @@ func (r *relay) post(ctx context.Context, src *buffer.Source, uids []int) error 
 		tx.Append(b, r.w.batch(src, uids), nil)
 	}
 	err := tx.Commit(ctx)
+	if err != nil && errors.As(err, new(*fs.PathError)) {
+		r.w.suspect(uids)
+	}
 	if r.fs.isDead() {
 		return errNetwork // there is nobody to answer
 	}
@@ -165,7 +169,7 @@ func (r *relay) write(i int, c *buffer.Chunk) error {
 			noted = true
 		}
 		err := r.w.store.put(key, object{c.ID().String(), body})
-		r.w.note("chunk %s to %s: %v", short(c), key, err)
+		r.w.note("chunk %s (%s) to %s: %v", short(c), uidsOf(body), key, err)
 		if errors.Is(err, errExists) {
 			owner, headErr := r.w.store.head(key)
 			switch {
@@ -219,4 +223,40 @@ func (r *relay) empty() bool {
 		}
 	}
 	return true
+}
+
+// uidsOf is the uids in a body, for the log.
+func uidsOf(body string) string {
+	var b strings.Builder
+	for line := range strings.Lines(body) {
+		uid, _, _ := strings.Cut(line, " ")
+		b.WriteString(" " + uid)
+	}
+	return b.String()
+}
+
+func (r *relay) queueAll() {
+	for _, b := range r.bufs {
+		b.EnqueueAll()
+	}
+}
+
+// stats describes the buffers, and lists their folders; nil is a relay that is down.
+func (r *relay) stats() string {
+	var b strings.Builder
+	if r == nil {
+		return "no relay"
+	}
+	for i, buf := range r.bufs {
+		fmt.Fprintf(&b, "buffer %d: %+v\n", i, buf.Stats())
+		for _, dir := range []string{buf.Folder(), buf.Folder() + "/backup"} {
+			entries, _ := r.fs.ReadDir(dir)
+			for _, e := range entries {
+				if about, err := r.fs.Stat(dir + "/" + e.Name); err == nil {
+					fmt.Fprintln(&b, dir, e.Name, about.Size)
+				}
+			}
+		}
+	}
+	return b.String()
 }
