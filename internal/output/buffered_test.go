@@ -221,7 +221,9 @@ func TestEndOfRetriesKeepsEverything(t *testing.T) {
 		o, stop := open(t, r, dir, "tag>\nflush_mode immediate\nretry_wait 1s\nretry_randomize false\nretry_max_times 3")
 		emit(t, o, "a", `{"n":1}`)
 		emit(t, o, "b", `{"n":2}`)
-		time.Sleep(time.Minute)
+		// Long enough for a chunk that was on its way when the first retries ended,
+		// and so begins its own.
+		time.Sleep(time.Hour)
 		synctest.Wait()
 		stop()
 		wantBackup(t, dir, "{\"n\":1}\n", "{\"n\":2}\n")
