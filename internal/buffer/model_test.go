@@ -127,7 +127,7 @@ type sent struct {
 func newModel(seed uint64, k kind) *model {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	m := &model{
-		kind: k, rng: rng, disk: crashfs.New(rng), at: newClock(),
+		kind: k, rng: rng, disk: crashfs.New(rand.New(rand.NewPCG(seed, 2))), at: newClock(),
 		tried: map[string]bool{}, acked: map[string]bool{}, objects: map[string][]string{}, gen: 1, start: 1,
 	}
 	m.cfg = buffer.DefaultConfig()
