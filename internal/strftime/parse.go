@@ -40,6 +40,14 @@ func (l *Layout) ParseRuby(s string, loc *time.Location) (t time.Time, hasZone b
 // ParseUnix is Parse for who wants seconds since 1970 and nanoseconds.
 func (l *Layout) ParseUnix(s string, loc *time.Location) (sec int64, nsec int32, err error) {
 	r := reader{s: s}
+	if l.quick.ok && l.quick.read(&r) {
+		wall := daysOf(r.year, r.month, r.day)*86400 + int64(r.hour*3600+r.minute*60+r.second)
+		if r.hasOffset {
+			return wall - int64(r.offset), int32(r.nsec), nil //nolint:gosec // below 1e9
+		}
+		return l.spans.instant(wall, loc), int32(r.nsec), nil //nolint:gosec // below 1e9
+	}
+	r = reader{s: s}
 	err = l.parse(&r, loc, l.gem)
 	return r.unix, int32(r.nsec), err //nolint:gosec // below 1e9
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,9 @@ STDIN.each_line do |line|
       't' + t.strftime(unhex[a]).unpack1('H*')
     when 'ruby', 'gem'
       t = op == 'gem' ? Strptime.new(unhex[a]).exec(unhex[b]) : Time.strptime(unhex[b], unhex[a])
+      "#{t.to_i}.#{t.nsec}"
+    when 'free', 'iso'
+      t = op == 'iso' ? Time.iso8601(unhex[a]) : Time.parse(unhex[a], Time.at(b.to_i).utc)
       "#{t.to_i}.#{t.nsec}"
     when 'knows'
       begin Strptime.new(unhex[a]); 'yes' rescue 'no' end
@@ -250,4 +254,81 @@ func TestChoosesReaderAsFluentd(t *testing.T) {
 			t.Errorf("the gem knows %q: %v, want %v", layout, l.gem, want)
 		}
 	}
+}
+
+func TestReadsISO8601AsRuby(t *testing.T) {
+	o := newOracle(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	for i := range 2000 {
+		s := pick(r, "2020-01-02T03:04:05", "2021-06-11T12:13:14", "12020-12-31T23:59:60", " 0001-01-31T24:00:00") + pick(r, "", ".1", ".123456789", ".1234567891") + pick(r, "", "Z", "z", "+09:00", "-0030", "+09", " ")
+		if i%2 == 0 {
+			b := []byte(s)
+			b[r.IntN(len(b))] = pick(r, []byte("0129-:.TtZ+ x")...)
+			s = string(b)
+		}
+		if strings.Contains(s, "T24:") && strings.ContainsAny(s[5:], "+") || strings.Contains(s, "-00") {
+			continue // Ruby applies the offset before it looks at the hour
+		}
+		sec, nsec, err := ParseISO8601(s)
+		compareTime(t, fmt.Sprintf("ParseISO8601(%q)", s), o.ask(t, "iso %s", toHex(s)), sec, nsec, err)
+	}
+}
+
+// compareTime takes one refusal of a time out of range for another.
+func compareTime(t *testing.T, what, want string, sec int64, nsec int32, err error) {
+	got := fmt.Sprintf("%d.%d", sec, nsec)
+	if err != nil {
+		got = "error: " + err.Error()
+	}
+	if strings.HasPrefix(want, "e") {
+		want = "error: " + fromHex(t, want[1:])
+	}
+	if got != want && !(strings.Contains(got, "out of range") && strings.Contains(want, "out of range")) {
+		t.Errorf("%s = %s, Ruby says %s", what, got, want)
+	}
+}
+
+// The forms that people write, and the order of day, month and year in each.
+func TestReadsFreeFormAsRuby(t *testing.T) {
+	o := newOracle(t)
+	r := rand.New(rand.NewPCG(9, 10))
+	dates := []string{
+		"2020-01-02", "2020-1-2", "20-1-2", "2020/01/02", "01/02/2020", "1/2", "1/2/20", "2020.01.02", "02.01.2020", "20200102", "200102", "2020002", "20002",
+		"2 Jan 2020", "2 January 2020", "2nd Jan 2020", "2-Jan-2020", "02/Jan/2020", "Jan 2 2020", "January 2nd, 2020", "Jan 2", "2 Jan", "Jan", "Thu, 02 Jan 2020", "Thursday Jan 2 2020",
+		"Thu Jan  2", "2020-002", "'20 Jan 2", "-2020-01-02", "+2020-01-02", "2020-13-02", "2020-01-32", "2020-02-30", "3rd", "15", "0102", "2020", "", "x", "12345678901234", "1577934245",
+	}
+	times := []string{"", "03:04", "03:04:05", "3:4:5", "03:04:05.5", "03:04:05,123456789012", "3 pm", "3:04 p.m.", "12:04 am", "3h4m5s", "3h", "25:00", "03:61", "24:00:00"}
+	zones := []string{"", "Z", " Z", " UTC", "+09:00", " +0900", "-0030", " EST", " PDT", " GMT+3", " JST", " Eastern Standard Time"}
+	for _, date := range dates {
+		for _, clock := range times {
+			for i, zone := range zones {
+				if i > 0 && r.IntN(2) == 0 {
+					continue // half of them are enough
+				}
+				if i > 0 && (clock == "" || strings.Contains("25:00 03:61 24:00:00", clock) || strings.Contains("2020-01-32 2020-02-30", date)) {
+					continue // Ruby applies an offset before it looks at what is out of range
+				}
+				for _, between := range []string{" ", "T", ":"} {
+					if between == ":" && date != "02/Jan/2020" {
+						continue // only web servers write so
+					}
+					compareFree(t, o, strings.Trim(date+between+clock+zone, " "))
+				}
+				compareFree(t, o, strings.Trim(clock+zone+" "+date, " "))
+			}
+		}
+	}
+}
+
+// absurd are texts of which Ruby makes something that nobody means.
+var absurd = regexp.MustCompile(`^25:00 [^2]|24:00:00 20(20)?-?002|^20(20)?002.24:00|-002|^3h (1234|02)|2020:03:04 `)
+
+func compareFree(t *testing.T, o *oracle, s string) {
+	if absurd.MatchString(s) {
+		return
+	}
+	now := time.Now().Truncate(time.Second)
+	want := o.ask(t, "free %s %d", toHex(s), now.Unix())
+	sec, nsec, err := ParseFree(s, time.UTC)
+	compareTime(t, fmt.Sprintf("ParseFree(%q)", s), want, sec, nsec, err)
 }

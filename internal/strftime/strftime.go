@@ -24,7 +24,9 @@ type Layout struct {
 	print []step
 	read  []step
 	gem   bool // the strptime gem understands it
+	quick quick
 	zone  zoneCache
+	spans spanCache
 }
 
 // step is literal text (verb 0) or one directive with its flags and width.
@@ -53,7 +55,7 @@ const maxWidth = 1024
 // does. An error is a directive that the end cuts off, as "100%", or a width of
 // more than 1024.
 func Compile(src string) (*Layout, error) {
-	l := &Layout{src: src}
+	l := &Layout{src: src, quick: quickOf(src)}
 	if err := l.compilePrint(src); err != nil {
 		return nil, fmt.Errorf("compile time format %q: %w", src, err)
 	}

@@ -204,6 +204,35 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// The quick way of reading and the general one say the same.
+func FuzzQuick(f *testing.F) {
+	for _, s := range []string{"2021-06-11T12:13:14.123Z", "2021-03-08T02:30:00", "2021-02-30T23:59:60.5+09:00", "2021-06-11T12:13:14.12345678901-0030"} {
+		f.Add(s, uint8(0))
+	}
+	var layouts []*Layout
+	for _, src := range []string{quickLayout, quickLayout + "Z", quickLayout + "%z", quickLayout + ".%N", quickLayout + ".%NZ", quickLayout + ".%N%z"} {
+		l, err := Compile(src)
+		if err != nil || !l.quick.ok {
+			f.Fatal(src, err)
+		}
+		layouts = append(layouts, l)
+	}
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		f.Skip("no time zones here: ", err)
+	}
+	f.Fuzz(func(t *testing.T, text string, which uint8) {
+		for _, loc := range []*time.Location{time.UTC, newYork} {
+			l := layouts[int(which)%len(layouts)]
+			sec, nsec, err := l.ParseUnix(text, loc)
+			want, _, _, wantErr := l.Parse(text, loc)
+			if (err == nil) != (wantErr == nil) || err == nil && (sec != want.Unix() || int(nsec) != want.Nanosecond()) {
+				t.Errorf("%q by %q: %d.%09d, %v, want %v, %v", text, l, sec, nsec, err, want, wantErr)
+			}
+		}
+	})
+}
+
 func BenchmarkAppend(b *testing.B) {
 	l, err := Compile("%Y-%m-%dT%H:%M:%SZ")
 	if err != nil {
@@ -236,4 +265,14 @@ func BenchmarkParse(b *testing.B) {
 			}
 		})
 	}
+}
+
+func FuzzFree(f *testing.F) {
+	for _, s := range []string{"Thu, 02 Jan 2020 03:04:05 GMT", "2020-01-02T03:04:05.678+09:00", "20200102T030405Z", "3 pm", "'20"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(_ *testing.T, s string) {
+		_, _, _ = ParseFree(s, time.UTC) // must not panic
+		_, _, _ = ParseISO8601(s)
+	})
 }
