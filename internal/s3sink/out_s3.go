@@ -82,6 +82,7 @@ type chunk interface {
 // New makes an S3 output.
 func New(env plugin.Env) plugin.Output {
 	o := &output{env: env, log: env.Log, threads: 1, pause: backOff}
+	o.buffer.Timekey = 24 * time.Hour // as a secondary it is told of no buffer
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}
