@@ -60,6 +60,9 @@ func (m *Env) eqRare(a, b Value) bool {
 		x, ok := b.(*date)
 		return ok && a.cmp(x) == 0
 	case *ipAddr:
+		if isNumber(b) {
+			m.unsupported("comparing an IPAddr with a number", "")
+		}
 		x, ok := m.toIP(b)
 		return ok && a.equal(x)
 	case *uriValue:

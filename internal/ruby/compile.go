@@ -104,21 +104,9 @@ func (c *compiler) compileMore(n syntax.Node) code {
 	case *syntax.Begin:
 		return c.begin(n)
 	case *syntax.And:
-		l, r := c.condition(n.L), c.compile(n.R)
-		return func(m *Env) Value {
-			if v := l(m); !truthy(v) {
-				return v
-			}
-			return r(m)
-		}
+		return c.and(c.condition(n.L), c.compile(n.R))
 	case *syntax.Or:
-		l, r := c.condition(n.L), c.compile(n.R)
-		return func(m *Env) Value {
-			if v := l(m); truthy(v) {
-				return v
-			}
-			return r(m)
-		}
+		return c.or(c.condition(n.L), c.compile(n.R))
 	case *syntax.Not:
 		x := c.condition(n.X)
 		return func(m *Env) Value { return !truthy(x(m)) }
@@ -159,8 +147,14 @@ func (c *compiler) list(nodes []syntax.Node) []code {
 }
 
 func (c *compiler) seq(nodes []syntax.Node) code {
-	list := c.list(nodes)
-	last := len(list) - 1
+	last := len(nodes) - 1
+	list := make([]code, 0, len(nodes))
+	for i, n := range nodes {
+		if i < last {
+			n = unused(n)
+		}
+		list = append(list, c.compile(n))
+	}
 	return func(m *Env) Value {
 		for _, one := range list[:last] {
 			one(m)
@@ -337,7 +331,7 @@ func (c *compiler) interp(nodes []syntax.Node) code {
 		}
 	}
 	return func(m *Env) Value {
-		j := joiner{m: m, start: len(m.buf)}
+		j := joiner{m: m, start: len(m.buf), begun: true} // in UTF-8, unless a part forces another
 		for _, p := range pieces {
 			if p.code == nil {
 				j.text(p.text, utf8Enc)

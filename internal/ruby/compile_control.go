@@ -1,8 +1,6 @@
 package ruby
 
-import (
-	"github.com/sluicelog/sluice/internal/ruby/syntax"
-)
+import "github.com/sluicelog/sluice/internal/ruby/syntax"
 
 // condition compiles what is only asked whether it is true. A regular expression
 // alone would be matched against $_, which nobody means.
@@ -13,7 +11,31 @@ func (c *compiler) condition(n syntax.Node) code {
 	if r, ok := n.(*syntax.Range); ok {
 		c.fail(r, "test with include?", "a range alone is no condition")
 	}
+	switch n := n.(type) {
+	case *syntax.And:
+		return c.and(c.condition(n.L), c.condition(n.R))
+	case *syntax.Or:
+		return c.or(c.condition(n.L), c.condition(n.R))
+	}
 	return c.compile(n)
+}
+
+func (c *compiler) and(l, r code) code {
+	return func(m *Env) Value {
+		if v := l(m); !truthy(v) {
+			return v
+		}
+		return r(m)
+	}
+}
+
+func (c *compiler) or(l, r code) code {
+	return func(m *Env) Value {
+		if v := l(m); truthy(v) {
+			return v
+		}
+		return r(m)
+	}
 }
 
 func (c *compiler) ifElse(n *syntax.If) code {
@@ -293,4 +315,31 @@ func (c *compiler) paramList(list []syntax.Param) []param {
 		}
 	}
 	return out
+}
+
+// unused is a statement whose value nobody takes. Ruby does not make ranges then,
+// so they need not be good ones.
+func unused(n syntax.Node) syntax.Node {
+	switch n := n.(type) {
+	case nil:
+		return &syntax.Nil{}
+	case *syntax.Range:
+		return &syntax.Array{At: n.At, Elems: []syntax.Node{unused(n.Lo), unused(n.Hi)}}
+	case *syntax.Array:
+		elems := make([]syntax.Node, len(n.Elems))
+		for i, e := range n.Elems {
+			if _, ok := e.(*syntax.Splat); ok {
+				return n
+			}
+			elems[i] = unused(e)
+		}
+		return &syntax.Array{At: n.At, Elems: elems}
+	case *syntax.If:
+		return &syntax.If{At: n.At, Cond: n.Cond, Then: unused(n.Then), Else: unused(n.Else)}
+	case *syntax.And:
+		return &syntax.And{At: n.At, L: n.L, R: unused(n.R)}
+	case *syntax.Or:
+		return &syntax.Or{At: n.At, L: n.L, R: unused(n.R)}
+	}
+	return n
 }

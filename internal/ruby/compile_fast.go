@@ -84,8 +84,12 @@ func (c *compiler) defined(n syntax.Node) code {
 		return word("local-variable")
 	case *syntax.Assign, *syntax.MultiAssign:
 		return word("assignment")
-	case *syntax.Nil, *syntax.Bool:
-		c.fail(n, "leave it out", "defined? of a literal is not supported")
+	case *syntax.Nil:
+		return word("nil")
+	case *syntax.Bool:
+		return word(map[bool]string{true: "true", false: "false"}[n.Val])
+	case *syntax.Not:
+		return word("method")
 	case *syntax.Const:
 		if _, ok := constantValue(n.Name); ok || classes[n.Name] != nil {
 			return word("constant")
@@ -103,9 +107,23 @@ func (c *compiler) defined(n syntax.Node) code {
 			return yes(m)
 		}
 	case *syntax.Call:
+		if n.Block != nil || n.Safe {
+			return word("expression")
+		}
 		return c.definedCall(n, word("method"))
 	}
 	return word("expression")
+}
+
+// hasBlock tells whether a chain of calls has a block in it.
+func hasBlock(n syntax.Node) bool {
+	for {
+		call, ok := n.(*syntax.Call)
+		if !ok || call.Block != nil || call.BlockArg != nil {
+			return ok
+		}
+		n = call.Recv
+	}
 }
 
 func (c *compiler) definedCall(n *syntax.Call, yes code) code {
@@ -118,15 +136,14 @@ func (c *compiler) definedCall(n *syntax.Call, yes code) code {
 		}
 		return yes
 	}
+	if hasBlock(n.Recv) {
+		c.fail(n, "ask respond_to? of its value", "defined? of a call on a block's result is not supported")
+	}
 	recv, name := c.compile(n.Recv), n.Name
-	args := c.list(n.Args)
+	c.list(n.Args) // refused if need be, but not evaluated
 	return func(m *Env) Value {
 		v, exc := m.try(func(m *Env) Value {
-			self := recv(m)
-			for _, one := range args {
-				one(m)
-			}
-			return objRespondTo(m, self, []Value{Sym(name)}, nil)
+			return objRespondTo(m, recv(m), []Value{Sym(name)}, nil)
 		})
 		if exc != nil || v != true {
 			return nil

@@ -57,8 +57,11 @@ func (m *Env) parseDate(s *Str, withTime bool) Value {
 	if p.zone != "" {
 		loc = time.FixedZone("", zoneOffset(p.zone))
 	}
-	if p.hour > 24 || p.minute > 59 || p.sec > 59 {
+	if p.hour > 24 || p.minute > 59 || p.sec > 60 {
 		m.invalidDate()
+	}
+	if p.sec == 60 {
+		p.sec = 59 // as Ruby's DateTime takes a leap second
 	}
 	sec := new(big.Rat).SetInt64(int64(max(p.sec, 0)))
 	if p.frac != nil {

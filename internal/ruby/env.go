@@ -13,6 +13,8 @@ const (
 	maxSteps = 1_000_000 // method calls and block rounds
 	maxBytes = 64 << 20  // what strings and lists may take in all
 	maxCalls = 2000      // blocks and lambdas within one another
+
+	keptScratch = 1 << 20 // bytes of scratch that are kept from one evaluation to the next
 )
 
 // Env is what expressions see: the variables of one record, and the machine that
@@ -27,17 +29,14 @@ type Env struct {
 	// Now is Time.now; nil means the real time.
 	Now func() time.Time
 
-	tag      string
-	stamp    event.Time
-	rec      *event.Record
-	record   Hash
-	time     Time
-	timeSet  bool
-	parts    *Array
-	prefix   *Array
-	suffix   *Array
-	hostname *Str
-	worker   *Str
+	tag     string
+	stamp   event.Time
+	record  Hash
+	time    Time
+	timeSet bool
+	parts   *Array
+	prefix  *Array
+	suffix  *Array
 
 	base                 frame // the program's variables
 	mostSteps, mostBytes int   // the limits
@@ -64,25 +63,27 @@ type Env struct {
 // Reset gives the next event to the variables tag, time and record. The record
 // is read only when an expression asks for it and never changed: what expressions
 // do to it is theirs alone, see [Env.Changed].
-func (e *Env) Reset(tag string, t event.Time, r *event.Record) {
-	if tag != e.tag {
-		e.tag = tag
-		e.parts, e.prefix, e.suffix = nil, nil, nil
+func (m *Env) Reset(tag string, t event.Time, r *event.Record) {
+	if tag != m.tag || m.dirty { // an expression may have changed the parts in place
+		m.tag = tag
+		m.parts, m.prefix, m.suffix = nil, nil, nil
 	}
-	e.stamp, e.timeSet = t, false
-	e.rec = r
-	e.record.reset(e, r)
-	e.owned = e.owned[:0]
-	e.dirty = false
+	m.stamp, m.timeSet = t, false
+	m.record.reset(m, r)
+	m.owned = m.owned[:0]
+	m.dirty = false
 }
 
 // begin readies the machine for one evaluation.
-func (e *Env) begin() {
-	e.frame, e.match, e.err = nil, nil, nil
-	e.stack, e.buf = e.stack[:0], e.buf[:0]
-	e.steps, e.bytes, e.calls = 0, 0, 0
-	if e.mostSteps == 0 {
-		e.mostSteps, e.mostBytes = maxSteps, maxBytes
+func (m *Env) begin() {
+	m.frame, m.match, m.err = nil, nil, nil
+	if cap(m.buf) > keptScratch || cap(m.stack) > keptScratch/16 || len(m.free) > keptScratch/1024 {
+		m.stack, m.buf, m.free = nil, nil, nil // one large record must not cost memory for ever
+	}
+	m.stack, m.buf = m.stack[:0], m.buf[:0]
+	m.steps, m.bytes, m.calls = 0, 0, 0
+	if m.mostSteps == 0 {
+		m.mostSteps, m.mostBytes = maxSteps, maxBytes
 	}
 }
 
@@ -155,16 +156,10 @@ var variables = map[string]func(m *Env) Value{
 	"tag_prefix": func(m *Env) Value { return m.tagPrefix() },
 	"tag_suffix": func(m *Env) Value { return m.tagSuffix() },
 	"hostname": func(m *Env) Value {
-		if m.hostname == nil || m.hostname.s != m.Hostname {
-			m.hostname = &Str{s: m.Hostname, enc: binaryEnc}
-		}
-		return m.hostname
+		return m.strEnc(m.Hostname, binaryEnc)
 	},
 	"worker_id": func(m *Env) Value {
-		if m.worker == nil || m.worker.s != m.WorkerID {
-			m.worker = &Str{s: m.WorkerID, enc: binaryEnc}
-		}
-		return m.worker
+		return m.strEnc(m.WorkerID, binaryEnc)
 	},
 }
 
@@ -179,11 +174,11 @@ func ConfigVars() []string { return []string{"hostname", "worker_id"} }
 
 func (m *Env) tagParts() *Array {
 	if m.parts == nil {
-		m.parts = &Array{}
+		m.parts = &Array{shared: true}
 		// Ruby's split drops empty parts at the end.
 		for _, part := range strings.Split(strings.TrimRight(m.tag, "."), ".") {
 			if m.tag != "" && strings.Trim(m.tag, ".") != "" {
-				m.parts.v = append(m.parts.v, &Str{s: part})
+				m.parts.v = append(m.parts.v, &Str{s: part, shared: true})
 			}
 		}
 	}
@@ -192,14 +187,14 @@ func (m *Env) tagParts() *Array {
 
 func (m *Env) tagPrefix() *Array {
 	if m.prefix == nil {
-		m.prefix = &Array{}
+		m.prefix = &Array{shared: true}
 		text := ""
 		for i, part := range m.tagParts().v {
 			if i > 0 {
 				text += "."
 			}
 			text += part.(*Str).s
-			m.prefix.v = append(m.prefix.v, &Str{s: text})
+			m.prefix.v = append(m.prefix.v, &Str{s: text, shared: true})
 		}
 	}
 	return m.prefix
@@ -208,14 +203,14 @@ func (m *Env) tagPrefix() *Array {
 func (m *Env) tagSuffix() *Array {
 	if m.suffix == nil {
 		parts := m.tagParts().v
-		m.suffix = &Array{v: make([]Value, len(parts))}
+		m.suffix = &Array{v: make([]Value, len(parts)), shared: true}
 		text := ""
 		for i := len(parts) - 1; i >= 0; i-- {
 			if text != "" || i < len(parts)-1 {
 				text = "." + text
 			}
 			text = parts[i].(*Str).s + text
-			m.suffix.v[i] = &Str{s: text}
+			m.suffix.v[i] = &Str{s: text, shared: true}
 		}
 	}
 	return m.suffix

@@ -160,6 +160,16 @@ func TestTagParts(t *testing.T) {
 	}
 }
 
+// What an expression does to tag_parts is over with the event.
+func TestTagPartsAreRenewed(t *testing.T) {
+	m := testEnv(t)
+	mustEval(t, m, `tag_parts.shift; tag_prefix[0] << "!"; hostname << "?"`)
+	m.Reset("a.b.c", event.Time{}, event.NewRecord())
+	if got := m.inspect(mustEval(t, m, `[tag_parts, tag_prefix[0], hostname]`)); got != `[["a", "b", "c"], "a", "host"]` {
+		t.Errorf("the next event has %s", got)
+	}
+}
+
 func TestUses(t *testing.T) {
 	p, err := Parse(`x = time; [1].map { |t| ENV["A"] + tag }`, RecordVars())
 	if err != nil {

@@ -130,7 +130,7 @@ func (m *Env) appendInspect(dst []byte, v Value, up *above) []byte {
 	case *Hash:
 		return m.appendInspectHash(dst, v, up)
 	case *Range:
-		if v.lo != nil {
+		if v.lo != nil || v.hi == nil {
 			dst = m.appendInspect(dst, v.lo, up)
 		}
 		dst = append(dst, dots(v.excl)...)

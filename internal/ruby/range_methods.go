@@ -129,7 +129,7 @@ func (m *Env) upto(lo, hi *Str, excl bool, do func(v Value) bool) {
 			}
 		}
 		n := compareText(lo, hi)
-		if n > 0 && (len(lo.s) >= len(hi.s)) || n == 0 && excl {
+		if n > 0 || n == 0 && excl {
 			return
 		}
 		if len([]rune(lo.s)) == 1 && len([]rune(hi.s)) == 1 && isASCII(lo.s) && isASCII(hi.s) {
@@ -148,10 +148,7 @@ func (m *Env) upto(lo, hi *Str, excl bool, do func(v Value) bool) {
 		m.step()
 		if hi != nil {
 			last := s == hi.s
-			if excl && last || s == after || len(s) > len(hi.s) {
-				return
-			}
-			if !do(m.like(s, lo)) || last {
+			if excl && last || s == after || !do(m.like(s, lo)) || last || len(succ(s)) > len(hi.s) {
 				return
 			}
 			continue
@@ -197,10 +194,16 @@ func rangeLast(m *Env, self Value, a []Value, _ *Proc) Value {
 }
 
 func rangeStep(m *Env, self Value, a []Value, blk *Proc) Value {
+	r := self.(*Range)
+	if len(a) > 0 && isNumber(r.lo) && !isNumber(a[0]) {
+		m.int64(a[0])
+	}
+	if len(a) > 0 && isZero(a[0]) {
+		m.raise("ArgumentError", "step can't be 0")
+	}
 	if e, ok := m.enumOr(self, a, blk); ok {
 		return e
 	}
-	r := self.(*Range)
 	var by Value = int64(1)
 	if len(a) > 0 {
 		by = a[0]

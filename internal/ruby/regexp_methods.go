@@ -1,8 +1,6 @@
 package ruby
 
-import (
-	"strings"
-)
+import "strings"
 
 func regexpMethods() table {
 	return table{

@@ -96,7 +96,7 @@ func (m *Env) splitWords(s *Str, limit int) []string {
 	if s.enc == utf8Enc && !s.valid() {
 		m.raise("ArgumentError", "invalid byte sequence in UTF-8")
 	}
-	space := rubySpace + "\x00"
+	space := rubySpace
 	var parts []string
 	rest := strings.TrimLeft(s.s, space)
 	for rest != "" {

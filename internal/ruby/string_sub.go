@@ -1,8 +1,6 @@
 package ruby
 
-import (
-	"strings"
-)
+import "strings"
 
 // stringSubMethods replace.
 func stringSubMethods() table {

@@ -46,16 +46,15 @@ func (t *Time) offset(colon string) string {
 	if off < 0 {
 		sign, off = "-", -off
 	}
-	text := fmt.Sprintf("%s%02d%s%02d", sign, off/3600, colon, off/60%60)
-	if off%60 != 0 {
-		text += fmt.Sprintf("%s%02d", colon, off%60)
-	}
-	return text
+	return fmt.Sprintf("%s%02d%s%02d", sign, off/3600, colon, off/60%60)
 }
 
 // inspect shows the fraction too.
 func (t *Time) inspect() string {
 	s := t.String()
+	if sec := offsetOf(t.t) % 60; sec != 0 {
+		s += fmt.Sprintf("%02d", max(sec, -sec))
+	}
 	i := strings.LastIndexByte(s, ' ')
 	frac := ""
 	switch {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicelog/sluice/internal/strftime"
 )
 
 // dateParts is what a text says of a time; -1 where it says nothing.
@@ -20,7 +22,7 @@ type dateParts struct {
 const (
 	reMonth = `(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?`
 	reDay   = `(?:(?:sun|mon|tue|wed|thu|fri|sat)[a-z]*\.?,?\s+)?`
-	reTime  = `(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?:\s*([ap])\.?m\.?)?`
+	reTime  = `(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?:\s*([ap])\.?m\.?\b)?`
 	reZone  = `(?:\s*(z|utc|gmt|ut|[ecmp][sd]t|[-+]\d{2}(?::?\d{2})?))?`
 )
 
@@ -157,9 +159,31 @@ func timeParse(m *Env, _ Value, a []Value, _ *Proc) Value {
 		if !hasDigit(s.s) {
 			m.raise("ArgumentError", "no time information in %s", m.inspect(s))
 		}
-		m.unsupported("Time.parse of a text in this form", "use Time.strptime with the format")
+		return m.parseFree(s)
+	}
+	if p.zone != "" && (p.hour > 23 || p.minute > 59 || p.sec > 59) {
+		m.unsupported("Time.parse of an hour, minute or second that is too large, with a zone", "")
 	}
 	return m.assemble(p, now)
+}
+
+// manyDigits are more digits than a date has, such as a year of ten.
+var manyDigits = regexp.MustCompile(`\d{9}`)
+
+// parseFree reads any other form. Only the moment is known then, not the zone that
+// the text named, so one that named a zone is refused. It shows in the moment
+// depending on where we are, or not.
+func (m *Env) parseFree(s *Str) Value {
+	here, nsec, err := strftime.ParseFree(s.s, m.loc())
+	if err != nil && strings.Contains(err.Error(), "no time information") {
+		m.raise("ArgumentError", "%s", err)
+	}
+	utc, _, err1 := strftime.ParseFree(s.s, time.UTC)
+	east, _, err2 := strftime.ParseFree(s.s, time.FixedZone("", 3600))
+	if err != nil || err1 != nil || err2 != nil || manyDigits.MatchString(s.s) || utc-east != 3600 {
+		m.unsupported("Time.parse of a text in this form", "use Time.strptime with the format")
+	}
+	return m.newTime(time.Unix(here, int64(nsec)).In(m.loc()))
 }
 
 // assemble makes a time of what was read; what is missing above comes from the
@@ -177,6 +201,9 @@ func (m *Env) assemble(p dateParts, now time.Time) *Time {
 		p.year = now.Year()
 	}
 	if p.yday >= 0 {
+		if p.sec > 59 {
+			m.unsupported("Time.parse of a leap second in a year's day", "")
+		}
 		if p.yday < 1 || p.yday > 366 {
 			m.raise("ArgumentError", "yday %d out of range", p.yday)
 		}
@@ -242,8 +269,17 @@ func (m *Env) readRFC(s *Str, what string) *Time {
 
 func timeParseRFC(m *Env, _ Value, a []Value, _ *Proc) Value { return m.readRFC(m.text(a[0]), "2822") }
 
+var reHTTP = regexp.MustCompile(`(?i)^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [a-z]{3} \d{4} \d\d:\d\d:\d\d GMT\s*$`)
+
 func timeParseHTTP(m *Env, _ Value, a []Value, _ *Proc) Value {
-	t := m.readRFC(m.text(a[0]), "2616")
+	s := m.text(a[0])
+	if !reHTTP.MatchString(s.s) {
+		if strings.Count(s.s, ":") == 2 {
+			m.unsupported("Time.httpdate of a text in this form", "use Time.strptime with the format")
+		}
+		m.raise("ArgumentError", "not RFC 2616 compliant date: %s", m.inspect(s))
+	}
+	t := m.readRFC(s, "2616")
 	t.t, t.fixed = t.t.UTC(), false
 	return t
 }

@@ -134,12 +134,12 @@ func (p *parser) startsArgument() bool {
 		return true
 	case tKeyword:
 		switch t.text {
-		case "nil", "true", "false", "not", "defined?", "case", "self", "__FILE__", "__LINE__", "__method__":
+		case "nil", "true", "false", "not", "defined?", "case", "begin", "self", "__FILE__", "__LINE__", "__method__":
 			return true
 		}
 	case tOp:
 		switch t.text {
-		case "-@", "*@", "&@", "**@", "[@", "(@", "::@", "->", "~":
+		case "-@", "+@", "*@", "&@", "**@", "[@", "(@", "::@", "->", "~":
 			return true
 		case "!":
 			return !isSpace(p.byteAt(p.pos))

@@ -175,6 +175,9 @@ func (p *parser) unary() Node {
 		return &Call{At: at, Recv: p.binary(precUMinus), Name: "-@"}
 	case "+@", "~":
 		p.next()
+		if op == "+@" && (p.tok.kind == tInt || p.tok.kind == tFloat) && !p.tok.space {
+			return p.operand()
+		}
 		return &Call{At: at, Recv: p.binary(precUnary), Name: op}
 	case "&@":
 		p.unexpected()
@@ -201,11 +204,9 @@ func (p *parser) defined() Node {
 	p.next()
 	if p.isOp("(") || p.isOp("(@") {
 		p.next()
-		p.skipNL()
-		x := p.andOr()
-		p.skipNL()
-		p.expectOp(")")
-		return &Defined{at, x}
+		x := p.nested(p.statements)
+		p.expectClose(")")
+		return p.postfix(&Defined{at, x})
 	}
 	return &Defined{at, p.binary(precDefined)}
 }

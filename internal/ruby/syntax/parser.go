@@ -170,6 +170,7 @@ func (p *parser) statement() Node {
 			n = &If{at, p.andOr(), nil, n}
 		case "rescue":
 			p.next()
+			p.stmt = p.tok.pos // a, b = … may stand here
 			n = &Begin{At: at, Body: n, Rescues: []Rescue{{Body: p.andOr()}}}
 		case "while", "until":
 			p.refuseLoop()

@@ -199,7 +199,7 @@ func (p *parser) constant(prefix string) Node {
 	t := p.tok
 	p.next()
 	name := prefix + t.text
-	if p.isOp("(") && !p.tok.space || prefix == "" && p.tok.kind == tString && p.tok.space {
+	if p.isOp("(") && !p.tok.space || prefix == "" && p.startsArgument() {
 		return p.callRest(&Call{At: At(t.pos), Name: t.text})
 	}
 	if p.isOp("::") && !p.tok.space && p.byteAt(p.pos) >= 'A' && p.byteAt(p.pos) <= 'Z' && !p.methodAfterColons() {

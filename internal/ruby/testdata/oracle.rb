@@ -44,7 +44,7 @@ STDIN.each_line do |line|
     begin
       t = Time.at(1600000000, 123456700, :nsec)
       tag = "a.b.c"
-      v = Timeout.timeout(5) { room.expand(src, tag, t, JSON.parse(RECORD), %w[a b c], %w[a a.b a.b.c], %w[a.b.c b.c c], "host") }
+      v = Timeout.timeout(5) { room.expand(src, tag, t, JSON.parse(RECORD), %w[a b c], %w[a a.b a.b.c], %w[a.b.c b.c c], "host".b) }
       "=> " + show(v)
     rescue Exception => e
       "!! #{e.class}: ".b + e.message.b
