@@ -137,7 +137,19 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "relay %s (%s)\n", strings.TrimPrefix(version, "v"), runtime.Version())
 		return 0
 	}
+	if flags.ShowPlugin != "" {
+		return showPlugin(flags.ShowPlugin, stdout, stderr)
+	}
 	return serveConfig(ctx, flags, stdout, stderr)
+}
+
+func showPlugin(name string, stdout, stderr io.Writer) int {
+	o := quietOptions()
+	if err := relayctl.ShowPlugin(stdout, o.Table, relay.DescribeEnv(o), name); err != nil {
+		fmt.Fprintln(stderr, "relay: error:", err)
+		return 1
+	}
+	return 0
 }
 
 func sourceOf(f *cli.Relay) relay.Source {

@@ -130,8 +130,8 @@ func fluentdText(e *conf.Error) string {
 // run serves until a stop signal. SIGHUP and SIGUSR2 take a new configuration;
 // one that is wrong is said so, and the old one goes on. SIGUSR1 flushes.
 func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT)
 	defer signal.Stop(signals)
 
 	remove := p.metrics.Collect(status.NewCollectorFunc(p.board.Load))
@@ -141,6 +141,11 @@ func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
 		return err
 	}
 	defer stopAdmin()
+	stopRPC, err := p.startRPC(ctx, loaded.Relay.System.RPCEndpoint, signals)
+	if err != nil {
+		return err
+	}
+	defer stopRPC()
 	for {
 		next, err := p.serveOne(ctx, loaded, signals)
 		if err != nil || next == nil {
@@ -170,6 +175,8 @@ func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-
 				p.log.Info("force flushing buffered events")
 				p.log.Info("flushing all buffer forcedly")
 				loaded.Relay.FlushBuffers()
+			case syscall.SIGCONT:
+				p.dumpStacks()
 			case syscall.SIGHUP, syscall.SIGUSR2:
 				if next = p.reload(); next != nil {
 					stop()
