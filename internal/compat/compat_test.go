@@ -15,6 +15,17 @@ var only = flag.String("compat.only", "teleport/", "only cases whose id contains
 
 const corpus = "../../testdata/compat"
 
+// atOnce is how many cases run at the same time: they mostly wait.
+const atOnce = "8"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // TestCompat replays every recorded case against a relay that is built for it.
 // Cases named in deliberate.json may differ; each of them is explained in
 // docs/differences.md.

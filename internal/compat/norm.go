@@ -50,8 +50,8 @@ var rules = []rule{
 	{regexp.MustCompile(`\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}`), func(m []string) string { return layoutMark(m[0], "02/Jan/2006:15:04:05 -0700", "<now:clf>") }},
 	{regexp.MustCompile(`\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}`), func(m []string) string { return layoutMark(m[0], "Mon Jan _2 15:04:05 2006", "<now:text>") }},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), nil}, // see apply
-	fixed(`\.(b|q)[0-9a-f]{32}\b`, ".${1}<hex32>"),
-	fixed(`\b[0-9a-f]{32}\b`, "<hex32>"),
+	fixed(`\.(b|q)[0-9a-f]{32}\.`, ".${1}<hex32>."),
+	{regexp.MustCompile(`[0-9a-f]{32,}`), hexMark},
 	fixed(`0x[0-9a-f]{16}`, "<addr>"),
 	fixed(`object:[0-9a-f]+`, "object:<id>"),
 	fixed(`\blocation=("[^"]*"|nil)`, "location=<l>"),
@@ -60,9 +60,18 @@ var rules = []rule{
 	fixed(`127\.0\.0\.1:\d{4,5}\b`, "127.0.0.1:<port>"),
 	fixed(`\b(p?pid)=\d+`, "${1}=<n>"),
 	fixed(`"(p?pid)":\d+`, `"${1}":<n>`),
-	{regexp.MustCompile(`\b(\d{4})([-/])(\d\d)([-/])(\d\d)\b`), dateMark},
+	{regexp.MustCompile(`\b(\d{4})([-/])(\d\d)([-/])(\d\d)(\d*)`), dateMark},
 	{regexp.MustCompile(`\b(\d{10})\.\d+\b`), func(m []string) string { return unixMark(m[0], m[1], "<now:unixf>") }},
-	{regexp.MustCompile(`\d{8,19}`), digitsMark},
+	{regexp.MustCompile(`(\d\.)?\d{8,}`), digitsMark},
+}
+
+// hexMark sees a whole run of digits: a longer one is no chunk id. Patterns of
+// this kind stand for the corpus' looks to both sides, which RE2 has not.
+func hexMark(m []string) string {
+	if len(m[0]) == 32 {
+		return "<hex32>"
+	}
+	return m[0]
 }
 
 func isoMark(m []string) string {
@@ -86,7 +95,7 @@ func layoutMark(text, layout, mark string) string {
 
 func dateMark(m []string) string {
 	t, err := time.Parse("20060102", m[1]+m[3]+m[5])
-	if m[2] != m[4] || err != nil || !near(t) {
+	if m[2] != m[4] || m[6] != "" || err != nil || !near(t) {
 		return m[0]
 	}
 	return "<now:Y" + m[2] + "m" + m[2] + "d>"
@@ -102,7 +111,7 @@ func unixMark(whole, seconds, mark string) string {
 
 // digitsMark sees Unix times in several units, and times written as digits.
 func digitsMark(m []string) string {
-	s := m[0]
+	s := m[0] // a fraction, or more digits than an int64 has, is no time
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
 		return s

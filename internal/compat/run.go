@@ -314,6 +314,9 @@ func (r *run) glob(pattern string) []string {
 	for _, p := range paths {
 		if info, err := os.Stat(p); err == nil && !info.IsDir() {
 			name, _ := filepath.Rel(r.dir, p)
+			if strings.Contains("/"+name, "/.") && !strings.Contains("/"+pattern, "/.") {
+				continue // as in a shell, * finds no hidden file
+			}
 			names = append(names, name)
 		}
 	}
