@@ -5,12 +5,15 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/param"
 	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/ruby"
 )
 
 // recordTransformer sets, keeps and removes fields. New fields stand at the end
@@ -29,16 +32,10 @@ type recordTransformer struct {
 	keep       []event.Accessor
 	remove     []event.Accessor
 	fields     []field
-	expanders  sync.Pool // of *expansion: one goroutine uses one at a time
+	expansions sync.Pool // of *expansion
 }
 
 type recordSection struct{ lines []conf.Param }
-
-// field is one line of <record>.
-type field struct {
-	key   string
-	value template
-}
 
 // NewRecordTransformer makes a record_transformer filter.
 func NewRecordTransformer(env plugin.Env) plugin.Filter { return &recordTransformer{env: env} }
@@ -48,7 +45,7 @@ func (f *recordTransformer) Params(p *param.Set) {
 	p.Bool("auto_typecast", &f.typecast, true, "A value that is one placeholder and nothing else keeps its type; without it everything becomes text.")
 	p.Bool("renew_record", &f.renew, false, "Begin with an empty record.")
 	p.String("renew_time_key", &f.renewTime, "", "Field whose number becomes the event's time.")
-	p.Strings("keep_keys", &f.keepKeys, nil, "Fields that a new record keeps.")
+	p.Strings("keep_keys", &f.keepKeys, nil, "Fields that a new record keeps; paths as $.a.b too.")
 	p.Strings("remove_keys", &f.removeKeys, nil, "Fields to remove, after all else; paths as $.a.b too.")
 	param.Sections(p, "record", &f.records, func(p *param.Set, r *recordSection) {
 		p.Rest(&r.lines, "a field and its value, in which ${...} is filled in")
@@ -61,114 +58,103 @@ func (f *recordTransformer) Check() error {
 	if len(f.keepKeys) > 0 && !f.renew {
 		return param.Errorf("keep_keys", "add `renew_record true`", "`renew_record` must be true to use `keep_keys`")
 	}
-	var errs []error
-	for _, list := range []struct {
-		name  string
-		texts []string
-		dst   *[]event.Accessor
-	}{{"keep_keys", f.keepKeys, &f.keep}, {"remove_keys", f.removeKeys, &f.remove}} {
-		for _, text := range list.texts {
-			a, err := event.ParseAccessor(text)
-			if err != nil {
-				errs = append(errs, param.Errorf(list.name, "", "%w", err))
-			}
-			*list.dst = append(*list.dst, a)
-		}
+	var err error
+	if f.keep, err = accessors("keep_keys", f.keepKeys); err != nil {
+		return err
 	}
+	if f.remove, err = accessors("remove_keys", f.removeKeys); err != nil {
+		return err
+	}
+	f.fields = nil
 	for _, section := range f.records {
 		for _, line := range section.lines {
-			value, err := f.compile(line)
-			if err != nil {
-				errs = append(errs, err)
+			if err := f.addField(line); err != nil {
+				return err
 			}
-			f.fields = append(f.fields, field{line.Name, value})
 		}
 	}
-	f.expanders.New = func() any { return newExpansion(f) }
-	return errors.Join(errs...)
+	f.expansions.New = func() any { return newExpansion(f) }
+	return nil
 }
 
-// compile makes a template of a line's value: text, or JSON whose texts are
-// templates in turn.
-func (f *recordTransformer) compile(line conf.Param) (template, error) {
-	var v any = line.Value.Text
-	if line.Value.IsJSON() {
-		parsed, err := conf.ParseJSON(line.Value.Text)
-		if err != nil {
-			return nil, &conf.Error{Pos: line.At, Param: line.Name, Err: err}
+func accessors(name string, texts []string) ([]event.Accessor, error) {
+	list := make([]event.Accessor, len(texts))
+	for i, text := range texts {
+		var err error
+		if list[i], err = event.ParseAccessor(text); err != nil {
+			return nil, param.Errorf(name, "", "%w", err)
 		}
-		v = parsed
 	}
-	t, err := f.templateOf(v)
+	return list, nil
+}
+
+// addField compiles one line of <record>. Of lines with one name the last one
+// counts, at the first one's place.
+func (f *recordTransformer) addField(line conf.Param) error {
+	key, err := f.compileText(line.Name, false)
 	if err != nil {
-		return nil, &conf.Error{Pos: line.At, Param: line.Name, Err: err, Hint: hintOf(err)}
+		return fieldError(line.Name, err)
 	}
-	return t, nil
+	value, err := f.compileValue(f.parseValue(line))
+	if err != nil {
+		return fieldError(line.Name, err)
+	}
+	one := field{name: line.Name, key: key, value: value}
+	if i := slices.IndexFunc(f.fields, func(other field) bool { return other.name == line.Name }); i >= 0 {
+		f.fields[i] = one
+	} else {
+		f.fields = append(f.fields, one)
+	}
+	return nil
 }
 
-func (f *recordTransformer) templateOf(v any) (template, error) {
-	switch v := v.(type) {
-	case string:
-		if f.enableRuby {
-			return compileRuby(v, f.typecast)
-		}
-		return compilePlain(v, f.typecast), nil
-	case []any:
-		list := make(listTemplate, len(v))
-		for i, item := range v {
-			var err error
-			if list[i], err = f.templateOf(item); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
-	case []conf.Pair:
-		hash := hashTemplate{}
-		for _, pair := range v {
-			t, err := f.templateOf(pair.Value)
-			if err != nil {
-				return nil, err
-			}
-			hash = append(hash, field{pair.Key, t})
-		}
-		return hash, nil
+// fieldError blames a line of <record> and keeps the hint of the Ruby parser apart.
+func fieldError(name string, err error) error {
+	var p *ruby.ParseError
+	if errors.As(err, &p) {
+		plain := *p
+		plain.Hint = ""
+		return param.Errorf(name, p.Hint, "%w", &plain)
 	}
-	return constant{v}, nil
+	return param.Errorf(name, "", "%w", err)
+}
+
+// parseValue reads a value that looks like JSON as JSON. What is none is text, with
+// Fluentd's warning: with enable_ruby a text may well begin with a bracket.
+func (f *recordTransformer) parseValue(line conf.Param) any {
+	text := line.Value.Text
+	if !line.Value.IsJSON() && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+		return text
+	}
+	v, err := conf.ParseJSON(text)
+	if err != nil {
+		f.env.Log.Warn(fmt.Sprintf("failed to parse %s as json. Assuming %s is a string", text, text), "error", err.Error())
+		return text
+	}
+	return v
 }
 
 // Filter transforms one event. An expression that raises is an error, and the
 // event goes to @ERROR as it came.
 func (f *recordTransformer) Filter(tag string, e event.Event, emit func(event.Event)) error {
-	x := f.expanders.Get().(*expansion)
-	defer f.expanders.Put(x)
-	x.reset(tag, e)
-	x.values = x.values[:0]
-	for i := range f.fields {
-		v, err := f.fields[i].value.expand(x)
-		if err != nil {
-			return fmt.Errorf("failed to expand `%s`: %w", f.fields[i].key, err)
-		}
-		x.values = append(x.values, v)
+	x := f.expansions.Get().(*expansion)
+	defer x.release()
+	x.begin(tag, e)
+	if err := x.expand(); err != nil {
+		return err
 	}
-	// All values are known before the first is set: an error must leave the record
-	// as it came, and expressions see it so.
-	for i, v := range x.values {
-		final, err := x.final(v)
-		if err != nil {
-			return fmt.Errorf("failed to expand `%s`: %w", f.fields[i].key, err)
-		}
-		x.values[i] = final
-	}
-	record := e.Record
-	if f.renew {
-		record = f.renewed(e.Record)
-	}
-	for i, v := range x.values {
-		record.Set(f.fields[i].key, v)
+	record := f.begin(e.Record)
+	x.applyChanges(record)
+	for i := range x.values {
+		record.Set(x.keys[i], x.final(x.values[i]))
 	}
 	if f.renewTime != "" {
 		if v, ok := record.Get(f.renewTime); ok {
-			e.Time = timeOf(v)
+			t, err := timeOf(x.timeObject(f.renewTime, v))
+			if err != nil {
+				return err
+			}
+			e.Time = t
 		}
 	}
 	for _, a := range f.remove {
@@ -178,7 +164,16 @@ func (f *recordTransformer) Filter(tag string, e event.Event, emit func(event.Ev
 	return nil
 }
 
-func (f *recordTransformer) renewed(old *event.Record) *event.Record {
+// begin is the record that the fields are set in: the old one's copy, for other
+// outputs may see the same record, or a new one with what is kept. The copy of a
+// record that is still text is only a view of that text until it is changed.
+func (f *recordTransformer) begin(old *event.Record) *event.Record {
+	if !f.renew {
+		if raw, ok := old.Raw(); ok {
+			return event.RawRecord(raw)
+		}
+		return old.Clone()
+	}
 	record := event.NewRecord()
 	for _, a := range f.keep {
 		if v, ok := a.Get(old); ok {

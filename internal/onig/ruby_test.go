@@ -139,7 +139,7 @@ func randomText(r *rand.Rand) string {
 func TestMatchesAsRuby(t *testing.T) {
 	o := newOracle(t)
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 3000 {
+	for range 1500 {
 		src, text := randomPattern(r, 2), randomText(r)
 		opts := Options{IgnoreCase: r.IntN(5) == 0, MultiLine: r.IntN(5) == 0, Extended: r.IntN(8) == 0}
 		from := 0

@@ -31,12 +31,7 @@ func (i *Inject) Params(p *param.Set) {
 		p.String("worker_id_key", &i.workerKey, "", "Field that gets the worker's number, which is always 0.")
 		p.String("tag_key", &i.tagKey, "", "Field that gets the tag.")
 		p.String("time_key", &i.timeKey, "", "Field that gets the event's time.")
-		p.String("time_type", &i.timing.Type, "float", "How the time is written: float for seconds with microseconds, unixtime (or _millis, _micros, _nanos) for whole numbers, or string.").
-			Enum("float", "unixtime", "unixtime_millis", "unixtime_micros", "unixtime_nanos", "string")
-		p.String("time_format", &i.timing.Format, "", "Format of the time (Ruby's strftime); ISO 8601 without one.")
-		p.String("timezone", &i.timing.Timezone, "", "Zone that the time is written in: +09:00 or a name such as Asia/Tokyo.")
-		p.Bool("utc", &i.timing.UTC, false, "Write the time in UTC.").Present(&i.timing.UTCSet)
-		p.Bool("localtime", &i.timing.Localtime, true, "Write the time in local time.").Present(&i.timing.LocaltimeSet)
+		TimeParams(p, &i.timing, false, "float", "unixtime", "unixtime_millis", "unixtime_micros", "unixtime_nanos", "string")
 	}, "Fields to add to each record: host, worker, tag, time.")
 }
 
@@ -67,7 +62,7 @@ func (i *Inject) Apply(tag string, e event.Event) event.Event {
 	if !i.active {
 		return e
 	}
-	r := e.Record.Clone()
+	r := ownCopy(e.Record)
 	set := func(key string, v any) {
 		if key != "" {
 			r.Set(key, v)
@@ -80,6 +75,15 @@ func (i *Inject) Apply(tag string, e event.Event) event.Event {
 		r.Set(i.timeKey, i.timeOf(e.Time))
 	}
 	return event.Event{Time: e.Time, Record: r}
+}
+
+// ownCopy is a record that may be changed without the other showing it. Of one that
+// is still text it is only a view until it is changed.
+func ownCopy(r *event.Record) *event.Record {
+	if raw, ok := r.Raw(); ok {
+		return event.RawRecord(raw)
+	}
+	return r.Clone()
 }
 
 func (i *Inject) timeOf(t event.Time) any {
