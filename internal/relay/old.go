@@ -121,6 +121,10 @@ func (o old) parse() {
 		words[name] = word{now: name}
 	}
 	to := o.move("parse", "", words)
+	// A form was given to times as text only, whatever the parser's own default is.
+	if _, typed := to.Get("time_type"); to.Text("time_format") != "" && !typed {
+		to.Params = append(to.Params, conf.Param{Name: "time_type", Value: conf.Value{Text: "string"}, Pos: to.Pos, At: to.Pos})
+	}
 	// format /.../ is a regular expression.
 	if p, _ := to.Get("@type"); strings.HasPrefix(p.Value.Text, "/") {
 		to.Params = append(to.Params, conf.Param{Name: "expression", Value: p.Value, Pos: p.Pos, At: p.At})
