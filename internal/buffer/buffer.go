@@ -66,6 +66,7 @@ type Buffer struct {
 	closing           chan struct{}
 	work              sync.WaitGroup // sealers, the waiter for a hand-over
 	health            health
+	totals            counters
 
 	making sync.Mutex // one new chunk at a time
 
@@ -120,6 +121,9 @@ func Open(cfg Config, o Options) (*Buffer, error) {
 	b := newBuffer(cfg, o)
 	if err := b.openFolder(cfg.Path, o.floor(cfg)); err != nil {
 		return nil, fmt.Errorf("open buffer %s: %w", cfg.Path, err)
+	}
+	if cfg.Type == "file_single" {
+		b.log.Info("file_single is kept as file: each chunk is one file here anyway", "path", b.dir)
 	}
 	b.commit = newCommitter(b)
 	if b.lock == nil {

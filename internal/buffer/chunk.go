@@ -174,8 +174,11 @@ func packingOf(flags byte) byte {
 
 func (c *Chunk) open(packed bool) (io.ReadCloser, error) {
 	c.mu.Lock()
-	path, end, salt := c.path, c.dataEnd, c.salt
+	path, end, salt, unread := c.path, c.dataEnd, c.salt, c.unread()
 	c.mu.Unlock()
+	if unread != nil {
+		return nil, fmt.Errorf("open chunk %s: %w", c.id, unread)
+	}
 	f, err := c.b.fs.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open chunk %s: %w", c.id, err)
@@ -188,6 +191,18 @@ func (c *Chunk) open(packed bool) (io.ReadCloser, error) {
 	r.onDamage = c.suspect
 	return r, nil
 }
+
+// unread is an error while nobody has read the file of an earlier process: where
+// its frames end, and what was noted, is not known. The next Dequeue reads it.
+// c.mu is held.
+func (c *Chunk) unread() error {
+	if c.unverified {
+		return errUnread
+	}
+	return nil
+}
+
+var errUnread = errors.New("its file could not be read yet")
 
 // suspect makes the next Dequeue read the whole file: the good part is separated
 // from the bad, so that a damaged chunk is not tried for ever.

@@ -183,6 +183,9 @@ func (k *committer) round(g *group) {
 		k.b.index.settle(g.claims)
 	}
 	close(g.done)
+	k.b.totals.commits.Add(1)
+	k.b.totals.files.Add(int64(len(g.chunks)))
+	k.b.totals.tickets.Add(int64(g.tickets.Load()))
 	k.b.meters.round(k.b.elapsed()-began, len(g.chunks), int(g.tickets.Load()))
 	for _, c := range failed {
 		k.b.closeFailed(c)

@@ -55,7 +55,8 @@ type claim struct {
 	waits  []*claim // of other batches that are writing some of our events
 
 	// Guarded by index.mu.
-	done   bool // written or given up
+	newest uint64 // generation in which somebody sent some of it again
+	done   bool   // written or given up
 	err    error
 	ticket Ticket
 	ended  chan struct{} // closed when done; nil until somebody waits
@@ -150,10 +151,14 @@ func (x *index) isNew(c *claim, id event.ID, e *EventID) bool {
 		return true
 	}
 	if x.seen(c.origin, id) {
+		if c.origin.source != 0 {
+			x.sources[c.origin.source].again(c.origin.generation, id)
+		}
 		return false
 	}
 	key := pendingKey{c.origin.source, id}
 	if other := x.pending[key]; other != nil {
+		other.newest = max(other.newest, c.origin.generation)
 		// The same event twice in one batch needs no wait.
 		if other != c && (len(c.waits) == 0 || c.waits[len(c.waits)-1] != other) {
 			c.waits = append(c.waits, other)
@@ -245,7 +250,7 @@ func (x *index) settle(parts []*claimPart) {
 				continue
 			}
 			if durable {
-				x.add(p.claim.origin, id)
+				x.add(origin{p.claim.origin.source, max(p.claim.origin.generation, p.claim.newest)}, id)
 			}
 			if key := (pendingKey{p.claim.origin.source, id}); x.pending[key] == p.claim {
 				delete(x.pending, key)

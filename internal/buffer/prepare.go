@@ -16,7 +16,8 @@ func (b *Buffer) prepare(c *Chunk) bool {
 	ready, err := b.prepareHeld(c)
 	c.io.Unlock()
 	if err != nil {
-		// The disk may recover; the output will fail to open the chunk, and retry.
+		// The disk may recover; the output will fail to open the chunk (see unread),
+		// and retry.
 		b.log.Error("read a chunk", "chunk_id", c.id.String(), "error", err)
 		b.meters.ioErrors.Inc()
 		return true
@@ -62,6 +63,11 @@ func (b *Buffer) verify(c *Chunk) (v survey, size int64, err error) {
 	if size, err = f.Size(); err != nil {
 		return v, 0, err
 	}
+	// A note that a killed process left in the cache must not be lost after the
+	// output has relied on it; nor may one be believed that the disk refused.
+	if err = errors.Join(f.Sync(), f.DropCache()); err != nil {
+		return v, size, err
+	}
 	v, err = scanChunk(newScanner(f, size, true), nil)
 	if err == nil && v.sealed && v.torn != nil {
 		// A note that was not written whole. It is cut, as zeros, so that the room
@@ -101,6 +107,9 @@ func (b *Buffer) saveGood(c *Chunk, v survey, size int64) (ready bool, err error
 	defer src.Close()
 	temp := b.tempPath(c.id)
 	end, size, err := b.copyChunk(src, temp, c, v.dataEnd)
+	if err == nil {
+		err = b.fs.SyncDir(b.dir) // the copy must be there when the original has moved
+	}
 	if err == nil {
 		err = b.quarantine(c.path, cause)
 	}

@@ -167,6 +167,7 @@ func (b *Buffer) Purge(c *Chunk) error {
 	if !b.settle(c) {
 		return fmt.Errorf("purge chunk %s: it was not handed out", c.id)
 	}
+	b.totals.purged.Add(1)
 	err := b.finish(c, b.durable() && !c.conditional.Load())
 	b.retryPurged()
 	if err != nil {

@@ -102,6 +102,8 @@ func (r *Reservation) Write() (Ticket, error) {
 			break
 		}
 	}
+	b.totals.bytes.Add(w.bytes)
+	b.totals.events.Add(w.events)
 	// What the packing saved, and what was not written, is given back.
 	b.room.add(w.bytes - r.room)
 	t := Ticket{b: b, first: w.first, more: w.more, waits: r.claim.others()}
@@ -127,6 +129,7 @@ type writer struct {
 	claim  *claim
 	origin origin
 	bytes  int64
+	events int64
 	first  part
 	more   []part
 	claims []*claimPart
@@ -180,6 +183,7 @@ func (w *writer) write(c *Chunk, rest *remainder, n int) error {
 		return err
 	}
 	w.bytes += c.bytes - before
+	w.events += int64(n)
 	if made := (part{c, c.end}); w.first.chunk == nil {
 		w.first = made
 	} else {

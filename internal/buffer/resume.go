@@ -47,21 +47,26 @@ func (b *Buffer) resume() error {
 	}
 	// A process that was killed may have left names that only the cache has. What
 	// is found under them will count as stored, so they must be durable first.
-	if err := b.fs.SyncDir(b.dir); err != nil {
+	if err := b.syncFound(files); err != nil {
 		return fmt.Errorf("sync the buffer folder: %w", err)
 	}
 	if err := b.index.load(); err != nil {
-		return err
+		// Without them an event may get in a second time; none is lost.
+		b.log.Error("read the ids of delivered events", "error", err)
+		b.meters.ioErrors.Inc()
 	}
 	if files.queued, err = b.finishTemps(files); err != nil {
 		return err
 	}
-	chunks, err := b.readAll(files)
-	if err != nil {
-		return err
-	}
-	b.takeUp(chunks)
+	b.takeUp(b.readAll(files))
 	return nil
+}
+
+func (b *Buffer) syncFound(f found) error {
+	if len(f.temps)+len(f.queued)+len(f.staged) == 0 {
+		return nil
+	}
+	return b.fs.SyncDir(b.dir)
 }
 
 // find sorts the names in the folder.
@@ -116,7 +121,13 @@ func (b *Buffer) finishTemps(f found) (queuedNow []event.ChunkID, err error) {
 			}
 			continue
 		}
-		if err = b.fs.Rename(temp, b.chunkPath(queued, id)); err == nil {
+		if slices.Contains(queuedNow, id) {
+			err = b.setDamagedAside(id)
+		}
+		if err == nil {
+			err = b.fs.Rename(temp, b.chunkPath(queued, id))
+		}
+		if err == nil {
 			err = b.fs.SyncDir(b.dir)
 		}
 		if err != nil {
@@ -127,6 +138,20 @@ func (b *Buffer) finishTemps(f found) (queuedNow []event.ChunkID, err error) {
 		}
 	}
 	return queuedNow, nil
+}
+
+// setDamagedAside moves a queued file, for which a copy of its good part waits, to
+// the backup folder, unless it is whole.
+func (b *Buffer) setDamagedAside(id event.ChunkID) error {
+	path := b.chunkPath(queued, id)
+	whole, err := b.complete(path)
+	if err != nil || whole {
+		return err
+	}
+	if err := b.fs.SyncDir(b.dir); err != nil { // the copy first
+		return err
+	}
+	return b.quarantine(path, ErrCorrupt)
 }
 
 // complete reports whether a file is a chunk with a seal and nothing wrong, on the
@@ -151,19 +176,22 @@ func (b *Buffer) complete(path string) (bool, error) {
 	return err == nil && v.sealed && v.torn == nil, nil
 }
 
-// readAll opens queued chunks and scans staged ones, several at a time.
-func (b *Buffer) readAll(f found) ([]*Chunk, error) {
+// readAll opens queued chunks and scans staged ones, several at a time. A file that
+// the disk does not let us read is left where it is: it must not keep the others
+// from leaving.
+func (b *Buffer) readAll(f found) []*Chunk {
 	var mu sync.Mutex
 	var chunks []*Chunk
-	var errs []error
 	keep := func(c *Chunk, err error) {
+		if err != nil {
+			b.log.Error("a chunk stays where it is until the next start", "error", err)
+			b.meters.ioErrors.Inc()
+			b.health.fail(err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if c != nil {
 			chunks = append(chunks, c)
-		}
-		if err != nil {
-			errs = append(errs, err)
 		}
 	}
 	inParallel(len(f.queued), func(i int, _ *scanner) { keep(b.openQueued(f.queued[i])) })
@@ -188,7 +216,7 @@ func (b *Buffer) readAll(f found) ([]*Chunk, error) {
 	for _, x := range f.foreign {
 		keep(b.takeForeign(x, inQueue[x.id]))
 	}
-	return chunks, errors.Join(errs...)
+	return chunks
 }
 
 // inParallel calls do for 0..n-1, giving each worker a scanner of its own.

@@ -128,6 +128,34 @@ func TestDamageFoundWhileReading(t *testing.T) {
 	wantChunks(t, b, "a: one")
 }
 
+// TestUnreadableChunk: one file that the disk does not let us read neither stops
+// the start nor goes away.
+func TestUnreadableChunk(t *testing.T) {
+	disk := newDisk(67)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"), batch("b", "two"))
+	disk.Kill()
+	bad := chunkFiles(t, disk, folder)[0]
+	disk.Inject(func(op crashfs.Op, path string) error {
+		if op == crashfs.Read && strings.HasSuffix(path, bad) {
+			return syscall.EIO
+		}
+		return nil
+	})
+	b = open(t, config(), buffer.Options{FS: disk.FS()})
+	if b.Health() == nil {
+		t.Error("nobody is told")
+	}
+	first := drain(t, b)
+	disk.Inject(nil)
+	disk.Kill()
+	all := append(first, drain(t, open(t, config(), buffer.Options{FS: disk.FS()}))...)
+	slices.Sort(all)
+	if got := strings.Join(all, " | "); len(first) != 1 || got != "a: one | b: two" {
+		t.Errorf("first %v, then all: %s", first, got)
+	}
+}
+
 // TestTornTail: the end of a staged chunk that was not written whole is kept in
 // the backup folder, and the rest is delivered.
 func TestTornTail(t *testing.T) {
@@ -184,11 +212,11 @@ func TestFilesOfNobody(t *testing.T) {
 // TestInterruptedRewrite: a crash at any step of saving a chunk into a new file
 // loses nothing and delivers nothing twice.
 func TestInterruptedRewrite(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(1500) {
 		disk := newDisk(seed)
 		b := open(t, config(), buffer.Options{FS: disk.FS()})
 		mustAppend(t, b, batch("a", "one"))
-		steps := int(seed % 12)
+		steps := int(seed % 14)
 		failed := false
 		disk.Inject(func(op crashfs.Op, _ string) error {
 			if op == crashfs.Sync && !failed {
@@ -237,7 +265,7 @@ func TestDamagedTwin(t *testing.T) {
 
 // TestInterruptedRescue: the same while the good part of a damaged chunk is saved.
 func TestInterruptedRescue(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(900) {
 		disk := newDisk(seed)
 		b := open(t, config(), buffer.Options{FS: disk.FS()})
 		mustAppend(t, b, batch("a", "one"), batch("a", "two"))
@@ -265,6 +293,10 @@ func TestInterruptedRescue(t *testing.T) {
 		wantChunks(t, open(t, config(), buffer.Options{FS: disk.FS()}), "a: one")
 		if left := chunkFiles(t, disk, folder); len(left) != 0 {
 			t.Fatalf("seed %d: left over: %v", seed, left)
+		}
+		if kept := chunkFiles(t, disk, folder+"/backup"); len(kept) != 1 ||
+			!bytes.Equal(readBytes(t, disk, folder+"/backup/"+kept[0]), whole) {
+			t.Fatalf("seed %d: the damaged file is not in the backup as it was: %v", seed, kept)
 		}
 	}
 }

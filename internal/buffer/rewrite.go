@@ -19,6 +19,7 @@ func (c *Chunk) rewrite() error {
 	c.closeFile()
 	src, err := c.b.fs.Open(c.path, os.O_RDWR, 0)
 	if err != nil {
+		c.dataEnd, c.end = good, good // what is behind it must not be delivered
 		return fmt.Errorf("save chunk %s: %w", c.id, err)
 	}
 	defer src.Close()
@@ -41,9 +42,7 @@ func (c *Chunk) rewrite() error {
 		return fmt.Errorf("save chunk %s: %w", c.id, err)
 	}
 	if old := c.path; old != c.b.chunkPath(queued, c.id) {
-		if err := c.b.fs.Remove(old); err != nil {
-			c.leftOver = old // it loses to the queued one, but must not outlive it
-		}
+		c.leftOver = old // it loses to the queued one, but must not outlive it
 	}
 	c.path, c.end, c.size, c.sealed, c.failed = c.b.chunkPath(queued, c.id), end, size, true, nil
 	c.synced.Store(end) // what was lost stays lost: see cut
@@ -53,7 +52,9 @@ func (c *Chunk) rewrite() error {
 	return c.settleReplaced()
 }
 
-// settleReplaced makes the place of a rewritten file durable. c.mu is held.
+// settleReplaced makes the place of a rewritten file durable, and only then removes
+// the file that it replaced: a power cut may undo the rename and keep the removal.
+// c.mu is held.
 func (c *Chunk) settleReplaced() error {
 	if !c.replaced {
 		return nil
@@ -62,6 +63,9 @@ func (c *Chunk) settleReplaced() error {
 		return err
 	}
 	c.replaced = false
+	if c.leftOver != "" {
+		_ = c.b.fs.Remove(c.leftOver) // removeLeftOver makes sure of it
+	}
 	return nil
 }
 

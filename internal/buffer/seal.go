@@ -144,7 +144,7 @@ func (c *Chunk) writeNote(note map[string]string) error {
 		return err
 	}
 	c.mu.Lock()
-	err := c.settleReplaced()
+	err := errors.Join(c.unread(), c.settleReplaced())
 	if err == nil {
 		err = c.reopen()
 	}

@@ -37,12 +37,13 @@ func (x *index) load() error {
 		s.files = append(s.files, &seenFile{n: n, path: filepath.Join(s.b.dir, e.Name), newest: map[uint64]uint64{}})
 	}
 	slices.SortFunc(s.files, func(a, b *seenFile) int { return int(int64(a.n) - int64(b.n)) })
+	var errs []error
 	for _, f := range s.files {
 		if err := x.read(f); err != nil {
-			return fmt.Errorf("read %s: %w", filepath.Base(f.path), err)
+			errs = append(errs, fmt.Errorf("read %s: %w", filepath.Base(f.path), err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // read takes in one file. A torn end was never relied on; damage before it loses

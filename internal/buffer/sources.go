@@ -22,7 +22,7 @@ const maxSources = 256
 // sourceIDs is what one source has sent and may send again.
 type sourceIDs struct {
 	start, forget uint64
-	ids           map[event.ID]struct{}
+	ids           map[event.ID]uint64 // the newest generation in which each was sent
 	byGeneration  map[uint64][]event.ID
 	heard         time.Duration
 }
@@ -42,7 +42,7 @@ func (x *index) source(hash uint64) *sourceIDs {
 	if len(x.sources) >= maxSources {
 		x.evictSource()
 	}
-	s = &sourceIDs{ids: map[event.ID]struct{}{}, byGeneration: map[uint64][]event.ID{}, heard: x.b.elapsed()}
+	s = &sourceIDs{ids: map[event.ID]uint64{}, byGeneration: map[uint64][]event.ID{}, heard: x.b.elapsed()}
 	x.sources[hash] = s
 	return s
 }
@@ -126,10 +126,26 @@ func (s *sourceIDs) add(generation uint64, id event.ID, b *Buffer) {
 	if generation < s.forget || s.has(id) {
 		return
 	}
-	s.ids[id] = struct{}{}
+	s.ids[id] = generation
 	s.byGeneration[generation] = append(s.byGeneration[generation], id)
 	if len(s.ids) > b.config().DedupMaxKeys {
 		b.meters.forgotten.Add(float64(s.shed()))
+	}
+}
+
+// again notes that an event was sent again, in a newer generation: yet another
+// copy of that request may still be under way when the older one is settled.
+func (s *sourceIDs) again(generation uint64, id event.ID) {
+	if old, there := s.ids[id]; there && old < generation {
+		s.ids[id] = generation
+		s.byGeneration[generation] = append(s.byGeneration[generation], id)
+	}
+}
+
+// drop forgets an id that is listed under a generation, unless it was sent again.
+func (s *sourceIDs) drop(generation uint64, id event.ID) {
+	if s.ids[id] <= generation {
+		delete(s.ids, id)
 	}
 }
 
@@ -140,7 +156,7 @@ func (s *sourceIDs) forgetBelow(generation uint64) {
 			continue
 		}
 		for _, id := range ids {
-			delete(s.ids, id)
+			s.drop(g, id)
 		}
 		delete(s.byGeneration, g)
 	}
@@ -153,7 +169,7 @@ func (s *sourceIDs) shed() int {
 	ids := s.byGeneration[oldest]
 	n := (len(ids) + 1) / 2
 	for _, id := range ids[:n] {
-		delete(s.ids, id)
+		s.drop(oldest, id)
 	}
 	s.byGeneration[oldest] = slices.Clone(ids[n:])
 	if len(ids) == n {

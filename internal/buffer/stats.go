@@ -3,6 +3,7 @@ package buffer
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,12 +24,23 @@ type Stats struct {
 	Timekeys        []int64   // of all chunks, ascending, Unix seconds, each once
 	OldestUnflushed time.Time // when the oldest chunk was made; zero when there is none
 
+	// Since the buffer was opened: events and bytes that were written, chunks that
+	// left, and the commits with the files and requests that they covered.
+	WrittenEvents, WrittenBytes, PurgedChunks int64
+	Commits, CommitFiles, CommitTickets       int64
+
 	OpenFiles     int
 	DroppedChunks int64 // by drop_oldest_chunk
 	DedupKeys     int   // ids that are remembered
 	// DedupWindow is how far back the memory of ids reaches that have no source; 0
 	// when it holds none.
 	DedupWindow time.Duration
+}
+
+// counters grow from the opening on.
+type counters struct {
+	events, bytes, purged   atomic.Int64
+	commits, files, tickets atomic.Int64
 }
 
 // Stats counts. It costs a walk over all chunks.
@@ -59,6 +71,8 @@ func (b *Buffer) Stats() Stats {
 	s.Used, s.TotalLimit = b.room.get()
 	s.AvailableRatio = max(0, 1-float64(s.Used)/float64(s.TotalLimit))
 	s.BackupBytes = b.backup.size()
+	s.WrittenEvents, s.WrittenBytes, s.PurgedChunks = b.totals.events.Load(), b.totals.bytes.Load(), b.totals.purged.Load()
+	s.Commits, s.CommitFiles, s.CommitTickets = b.totals.commits.Load(), b.totals.files.Load(), b.totals.tickets.Load()
 	s.OpenFiles = b.opened.len()
 	s.DedupKeys, s.DedupWindow = b.index.size()
 	return s
