@@ -101,7 +101,7 @@ func (h *handler) take(n int) (uids []int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ; len(uids) < n && h.next < min(h.w.persisted()+window, h.w.events); h.next++ {
-		if !h.acked[h.next] {
+		if h.next >= h.w.persisted() && !h.acked[h.next] {
 			h.sent[h.next] = h.gen
 			uids = append(uids, h.next)
 		}

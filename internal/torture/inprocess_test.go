@@ -158,15 +158,16 @@ func (w *world) supervise(stop <-chan struct{}) {
 	}
 }
 
-// tidy is the operator, who throws away what never was an event: torn ends in the
-// backup folders count in total_limit_size, which is small here.
+// tidy is the operator, who empties the backup folders: torn ends and files without
+// a head count in total_limit_size, which is small here. Whatever was acknowledged
+// has to be in the store all the same.
 func (w *world) tidy() {
 	disk := w.disk.FS()
 	for i := range w.copies {
 		dir := fmt.Sprintf("/var/buf%d/backup", i)
 		entries, _ := disk.ReadDir(dir)
 		for _, e := range entries {
-			if strings.HasSuffix(e.Name, ".tail") {
+			if strings.HasSuffix(e.Name, ".tail") || strings.HasSuffix(e.Name, ".chunk") {
 				_ = disk.Remove(dir + "/" + e.Name)
 			}
 		}
@@ -261,7 +262,7 @@ func (w *world) settle() error {
 			switch {
 			case r == nil:
 			case second%600 == 599:
-				w.kill(false) // for the operator, see tidy
+				r.fs.die(false) // for the operator, see tidy
 			default:
 				r.queueAll()
 			}
