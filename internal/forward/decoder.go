@@ -70,8 +70,11 @@ func (d *Decoder) value() ([]byte, error) {
 		case done:
 			raw := d.buf[:f.pos]
 			d.buf = d.buf[f.pos:]
+			if d.Limit > 0 && int64(len(raw)) > d.Limit {
+				return nil, &TooLargeError{Tag: tagAtStart(raw), Size: int64(len(raw))}
+			}
 			return raw, nil
-		case d.Limit > 0 && int64(len(d.buf)) > d.Limit:
+		case d.Limit > 0 && f.need() > d.Limit:
 			return nil, d.passOver(f)
 		}
 		if err := d.readInto(len(d.buf) > 0); err != nil {
@@ -82,8 +85,10 @@ func (d *Decoder) value() ([]byte, error) {
 
 // passOver reads to the end of a value that is too large, keeping nothing of it.
 func (d *Decoder) passOver(f frame) error {
+	lost := &TooLargeError{Tag: tagAtStart(d.buf)}
 	for {
 		d.buf = d.buf[f.pos:]
+		lost.Size += int64(f.pos)
 		f.pos = 0
 		done, err := f.more(d.buf)
 		if err != nil {
@@ -91,9 +96,11 @@ func (d *Decoder) passOver(f frame) error {
 		}
 		if done {
 			d.buf = d.buf[f.pos:]
-			return ErrTooLarge
+			lost.Size += int64(f.pos)
+			return lost
 		}
 		if f.pos == len(d.buf) {
+			lost.Size += int64(f.pos)
 			d.buf, f.pos = d.buf[:0], 0
 		}
 		if err := d.readInto(true); err != nil {

@@ -43,13 +43,9 @@ func AppendOption(dst []byte, o Option) []byte {
 	return event.AppendMsgpack(dst, r)
 }
 
-// ReadAck reads an answer {"ack": chunk}.
-func ReadAck(b []byte) (chunk string, err error) {
-	v, _, err := event.ReadMsgpack(b)
-	if err != nil {
-		return "", err
-	}
-	r, ok := v.(*event.Record)
+// AckOf is the chunk id in an answer {"ack": chunk}.
+func AckOf(answer any) (chunk string, err error) {
+	r, ok := answer.(*event.Record)
 	if !ok {
 		return "", &InvalidError{Reason: "answer is no map"}
 	}

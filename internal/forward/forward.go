@@ -29,7 +29,8 @@ type Message struct {
 	HasChunk bool
 	JSON     bool  // the message came as JSON, and so goes the answer
 	Size     int64 // bytes on the wire
-	Skipped  int   // entries that are no events and were left out
+	Invalid  []any // entries that are no events
+	Single   bool  // Message mode: the one event stands in the message itself
 }
 
 // ErrMalformed is bytes that are no message: the connection can not be read on.
@@ -39,11 +40,21 @@ var ErrMalformed = errors.New("malformed message")
 // next message can be read.
 var ErrTooLarge = errors.New("message is larger than chunk_size_limit")
 
+// TooLargeError is an ErrTooLarge with what is known of the message.
+type TooLargeError struct {
+	Tag  string
+	Size int64 // bytes on the wire
+}
+
+func (e *TooLargeError) Error() string { return ErrTooLarge.Error() }
+func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
+
 // InvalidError is a well-formed value that is no message; the next one can be
 // read. Reason never holds the payload.
 type InvalidError struct {
 	Tag    string
 	Reason string
+	Value  any // what it is
 }
 
 func (e *InvalidError) Error() string { return "got invalid event and drop it: " + e.Reason }

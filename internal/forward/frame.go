@@ -14,6 +14,9 @@ type frame struct {
 	pos    int
 }
 
+// maxValues keeps the count from running over.
+const maxValues = 1 << 40
+
 func newFrame() frame { return frame{values: 1} }
 
 // more goes on in b, which holds everything from the value's first byte on. done
@@ -37,8 +40,15 @@ func (f *frame) more(b []byte) (done bool, err error) {
 		if err != nil || !ok {
 			return false, err
 		}
+		if f.values > maxValues {
+			return false, fmt.Errorf("%w: it announces more values than anybody sends", ErrMalformed)
+		}
 	}
 }
+
+// need is the least that the value is long, as far as it is known by now: a length
+// that is announced counts before its bytes are there.
+func (f *frame) need() int64 { return int64(f.pos) + f.skip + f.values }
 
 // head takes the head of one value, when all of it is there.
 func (f *frame) head(b []byte) (ok bool, err error) {

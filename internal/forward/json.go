@@ -40,7 +40,7 @@ func (d *Decoder) nextJSON() (*Message, error) {
 			d.buf = d.buf[i+1:]
 			return d.jsonMessage(raw)
 		}
-		if d.Limit > 0 && int64(i) > d.Limit {
+		if d.Limit > 0 && int64(i+1) >= d.Limit {
 			return nil, fmt.Errorf("%w: JSON message is larger than chunk_size_limit", ErrMalformed)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -31,43 +30,43 @@ func decodeMessage(raw []byte, unpacked int64) (*Message, error) {
 func messageOf(v any, unpacked int64) (*Message, error) {
 	parts, ok := v.([]any)
 	if !ok {
-		return nil, &InvalidError{Reason: "message is no array"}
+		return nil, &InvalidError{Reason: "message is no array", Value: v}
 	}
 	if len(parts) < 2 {
-		return nil, &InvalidError{Reason: "message has no entries"}
+		tag, _ := textOf(first(parts))
+		return nil, &InvalidError{Tag: tag, Reason: "message has no entries", Value: v}
 	}
 	tag, ok := textOf(parts[0])
 	if !ok {
-		return nil, &InvalidError{Reason: "tag is no string"}
+		return nil, &InvalidError{Reason: "tag is no string", Value: v}
 	}
 	m := &Message{Tag: tag}
 	switch entries := parts[1].(type) {
 	case []any:
 		m.setOption(parts, 2)
-		m.addEntries(entries)
+		for _, e := range entries {
+			m.add(e)
+		}
 		return m, nil
 	case string, event.Binary:
 		option := m.setOption(parts, 2)
 		packed, _ := bytesOf(entries)
 		return m, m.addPacked(packed, option, unpacked)
 	default:
-		return m, m.single(parts)
+		// One event. When it is none, no retry can mend that: an answer that the
+		// sender has asked for is given all the same, as in Fluentd.
+		m.setOption(parts, 3)
+		m.Single = true
+		m.add(parts[1:min(3, len(parts))])
+		return m, nil
 	}
 }
 
-// single is Message mode: one event.
-func (m *Message) single(parts []any) error {
-	if len(parts) < 3 {
-		return &InvalidError{Tag: m.Tag, Reason: "event has no record"}
+func first(parts []any) any {
+	if len(parts) == 0 {
+		return nil
 	}
-	t, okTime := timeOf(parts[1])
-	record, okRecord := parts[2].(*event.Record)
-	if !okTime || !okRecord {
-		return &InvalidError{Tag: m.Tag, Reason: "time or record is invalid"}
-	}
-	m.setOption(parts, 3)
-	m.Events = event.Stream{{Time: t, Record: record}}
-	return nil
+	return parts[0]
 }
 
 func (m *Message) setOption(parts []any, i int) *event.Record {
@@ -84,31 +83,28 @@ func (m *Message) setOption(parts []any, i int) *event.Record {
 	return option
 }
 
-func (m *Message) addEntries(entries []any) {
-	for _, e := range entries {
-		m.addEntry(e)
+// add takes one [time, record]; what is none is kept apart.
+func (m *Message) add(v any) {
+	if e, ok := entryOf(v); ok {
+		m.Events = append(m.Events, e)
+	} else {
+		m.Invalid = append(m.Invalid, v)
 	}
 }
 
-// addEntry takes one [time, record]; what is none is counted and left out.
-func (m *Message) addEntry(v any) {
+func entryOf(v any) (event.Event, bool) {
 	pair, ok := v.([]any)
 	if !ok || len(pair) < 2 {
-		m.Skipped++
-		return
+		return event.Event{}, false
 	}
 	t, okTime := timeOf(pair[0])
 	record, okRecord := pair[1].(*event.Record)
-	if !okTime || !okRecord {
-		m.Skipped++
-		return
-	}
-	m.Events = append(m.Events, event.Event{Time: t, Record: record})
+	return event.Event{Time: t, Record: record}, okTime && okRecord
 }
 
-// addPacked takes entries that stand one after the other. Bytes that end in the
-// middle of an entry spoil the whole message: the sender keeps it and, with acks,
-// sends it again.
+// addPacked takes entries that stand one after the other. Bytes that are no entry,
+// or end within one, are kept apart with all that follows them. What can not be
+// unpacked spoils the whole message: the sender keeps it.
 func (m *Message) addPacked(packed []byte, option *event.Record, unpacked int64) error {
 	if option != nil {
 		how, _ := option.Get("compressed")
@@ -120,9 +116,10 @@ func (m *Message) addPacked(packed []byte, option *event.Record, unpacked int64)
 	for len(packed) > 0 {
 		v, rest, err := event.ReadMsgpack(packed)
 		if err != nil {
-			return &InvalidError{Tag: m.Tag, Reason: "packed entries are broken"}
+			m.Invalid = append(m.Invalid, event.Binary(bytes.Clone(packed)))
+			return nil
 		}
-		m.addEntry(v)
+		m.add(v)
 		packed = rest
 	}
 	return nil
@@ -160,25 +157,42 @@ func unpack(packed []byte, how string, limit int64) ([]byte, error) {
 	return out, nil
 }
 
-// timeOf takes an EventTime or a whole number of seconds; 0 means now. Anything
-// else, a float too, is no time, as in Fluentd.
+// timeOf takes an EventTime or a whole number of seconds; second 0 means now.
+// Anything else, a float too, is no time, as in Fluentd.
 func timeOf(v any) (event.Time, bool) {
+	t := event.Time{}
 	switch v := v.(type) {
 	case event.Time:
-		if v == (event.Time{}) {
-			return event.Now(), true
-		}
-		return v, true
+		t = v
 	case int64:
-		if v == 0 {
-			return event.Now(), true
-		}
-		return event.Time{Sec: v}, true
-	case *big.Int:
-		return event.Time{}, false
+		t.Sec = v
 	default:
-		return event.Time{}, false
+		return t, false
 	}
+	if t.Sec == 0 {
+		t = event.Now()
+	}
+	return t, true
+}
+
+// tagAtStart is the tag of a message of which only the first bytes are there.
+func tagAtStart(raw []byte) string {
+	f := newFrame()
+	if len(raw) == 0 {
+		return ""
+	}
+	if c := raw[0]; c>>4 != 0x9 && c != 0xdc && c != 0xdd {
+		return ""
+	}
+	if ok, err := f.head(raw); err != nil || !ok {
+		return ""
+	}
+	v, _, err := event.ReadMsgpack(raw[f.pos:])
+	if err != nil {
+		return ""
+	}
+	tag, _ := textOf(v)
+	return tag
 }
 
 func textOf(v any) (string, bool) {

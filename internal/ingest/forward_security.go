@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -71,15 +70,18 @@ func (s *security) check() error {
 	return nil
 }
 
-// handshake runs HELO, PING, PONG. Its error is what the log says.
-func (s *security) handshake(conn net.Conn, d *forward.Decoder, address string) error {
-	known, reason := s.find(address)
-	nonce, auth := randomText(), ""
-	if s.userAuth {
-		auth = randomText()
-	}
-	if _, err := conn.Write(forward.Helo{Nonce: nonce, Auth: auth, Keepalive: true}.Append(nil)); err != nil {
-		return err
+// refusal is why a sender may not send: what the sender is told, and what the log
+// says, in Fluentd's words.
+type refusal struct{ reason, log, hostname string }
+
+func (r *refusal) Error() string { return r.log }
+
+// handshake runs HELO, PING, PONG. A sender that may not send gives a *refusal.
+func (s *security) handshake(conn net.Conn, d *forward.Decoder, address string, keepalive bool) error {
+	known := s.find(address)
+	nonce, auth := randomText(), randomText()
+	if _, err := conn.Write(forward.Helo{Nonce: nonce, Auth: auth, Keepalive: keepalive}.Append(nil)); err != nil {
+		return fmt.Errorf("send HELO: %w", err)
 	}
 	v, err := d.Value()
 	if err != nil {
@@ -93,36 +95,33 @@ func (s *security) handshake(conn net.Conn, d *forward.Decoder, address string) 
 	if known != nil && known.sharedKey != "" {
 		key = known.sharedKey
 	}
-	if reason == "" {
-		reason = s.judge(ping, known, key, nonce, auth)
-	}
-	pong := forward.Pong{OK: reason == "", Reason: reason}
-	if pong.OK {
-		pong.Hostname = s.hostname
-		pong.Digest = forward.KeyDigest(ping.Salt, s.hostname, nonce, key)
+	pong := forward.Pong{OK: true, Hostname: s.hostname, Digest: forward.KeyDigest(ping.Salt, s.hostname, nonce, key)}
+	refused := s.judge(ping, known, address, proof{key, nonce, auth})
+	if refused != nil {
+		pong = forward.Pong{Reason: refused.reason}
 	}
 	if _, err := conn.Write(pong.Append(nil)); err != nil {
-		return err
+		return fmt.Errorf("send PONG: %w", err)
 	}
-	if reason != "" {
-		return errors.New("connection refused: " + reason)
+	if refused != nil {
+		return refused
 	}
 	return nil
 }
 
-// find is the <client> section of an address; reason is why it may not send.
-func (s *security) find(address string) (known *client, reason string) {
+// proof is what a PING's digests are made of.
+type proof struct{ key, nonce, auth string }
+
+// find is the <client> section of an address; nil when there is none.
+func (s *security) find(address string) *client {
 	addr, err := netip.ParseAddr(address)
 	for i := range s.clients {
 		c := &s.clients[i]
 		if c.host == address || c.network != "" && err == nil && c.prefix.Contains(addr.Unmap()) || c.resolves(address) {
-			return c, ""
+			return c
 		}
 	}
-	if !s.anonymous {
-		return nil, fmt.Sprintf("anonymous source host '%s' denied", address)
-	}
-	return nil, ""
+	return nil
 }
 
 func (c *client) resolves(address string) bool {
@@ -133,24 +132,23 @@ func (c *client) resolves(address string) bool {
 	return err == nil && slices.Contains(addresses, address)
 }
 
-// judge is why a PING is refused, in Fluentd's words; "" when it is good.
-func (s *security) judge(p forward.Ping, known *client, key, nonce, auth string) string {
-	if p.Hostname == s.hostname {
-		return "same hostname between input and output: invalid configuration"
-	}
-	if !forward.Equal(p.Digest, forward.KeyDigest(p.Salt, p.Hostname, nonce, key)) {
-		return "shared_key mismatch"
-	}
-	if !s.userAuth {
-		return ""
+// judge is why a PING is refused; nil when it is good.
+func (s *security) judge(p forward.Ping, known *client, address string, with proof) *refusal {
+	switch {
+	case known == nil && !s.anonymous:
+		return &refusal{fmt.Sprintf("anonymous source host '%s' denied", address), "Anonymous client disallowed", p.Hostname}
+	case !forward.Equal(p.Digest, forward.KeyDigest(p.Salt, p.Hostname, with.nonce, with.key)):
+		return &refusal{"shared_key mismatch", "Shared key mismatch", p.Hostname}
+	case !s.userAuth:
+		return nil
 	}
 	for _, u := range s.users {
 		allowed := known == nil || len(known.users) == 0 || slices.Contains(known.users, u.name)
-		if allowed && u.name == p.User && forward.Equal(p.PasswordDigest, forward.PasswordDigest(auth, u.name, u.password)) {
-			return ""
+		if allowed && u.name == p.User && forward.Equal(p.PasswordDigest, forward.PasswordDigest(with.auth, u.name, u.password)) {
+			return nil
 		}
 	}
-	return "username/password mismatch"
+	return &refusal{"username/password mismatch", "Authentication failed", p.Hostname}
 }
 
 func randomText() string {
@@ -161,24 +159,14 @@ func randomText() string {
 
 // forwardCounts is the numbers of one forward source.
 type forwardCounts struct {
-	id       string
-	received prometheus.Counter
-	open     prometheus.Gauge
-	refused  prometheus.Counter
-	dropped  *prometheus.CounterVec
+	open    prometheus.Gauge
+	refused prometheus.Counter
 }
 
 func newForwardCounts(env plugin.Env) *forwardCounts {
 	m := env.Metrics
 	return &forwardCounts{
-		id:       env.ID,
-		received: m.Counter("relay_input_events_total", "Events that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
-		open:     m.Gauge("relay_forward_connections", "Connections open now.", "plugin_id").WithLabelValues(env.ID),
-		refused:  m.Counter("relay_forward_refused_total", "Connections whose handshake failed.", "plugin_id").WithLabelValues(env.ID),
-		dropped:  m.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
+		open:    m.Gauge("relay_forward_connections", "Connections open now.", "plugin_id").WithLabelValues(env.ID),
+		refused: m.Counter("relay_forward_refused_total", "Connections whose handshake failed.", "plugin_id").WithLabelValues(env.ID),
 	}
-}
-
-func (c *forwardCounts) drop(reason string, n int) {
-	c.dropped.WithLabelValues(c.id, reason).Add(float64(n))
 }

@@ -16,8 +16,7 @@ import (
 // httpCounts is the numbers of one http source.
 type httpCounts struct {
 	id       string
-	received prometheus.Counter
-	bytes    prometheus.Counter
+	tally    *tally
 	latency  prometheus.Observer
 	open     prometheus.Gauge
 	refusals *prometheus.CounterVec
@@ -32,14 +31,14 @@ type httpCounts struct {
 type refusalLog struct {
 	at    time.Time
 	quiet int
+	burst int // said since at
 }
 
-func newHTTPCounts(env plugin.Env) *httpCounts {
+func newHTTPCounts(env plugin.Env, t *tally) *httpCounts {
 	m := env.Metrics
 	return &httpCounts{
 		id:       env.ID,
-		received: m.Counter("relay_input_events_total", "Events that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
-		bytes:    m.Counter("relay_input_bytes_total", "Bytes of the bodies that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
+		tally:    t,
 		latency:  m.Histogram("relay_http_request_seconds", "Time from a request's head to its answer.", nil, "plugin_id").WithLabelValues(env.ID),
 		open:     m.Gauge("relay_http_connections", "Connections open now.", "plugin_id").WithLabelValues(env.ID),
 		refusals: m.Counter("relay_http_refused_total", "Requests that were not answered with success, by status.", "plugin_id", "status"),
@@ -69,10 +68,7 @@ func (c *httpCounts) connState(_ net.Conn, s http.ConnState) {
 	}
 }
 
-func (c *httpCounts) events(n, size int) {
-	c.received.Add(float64(n))
-	c.bytes.Add(float64(size))
-}
+func (c *httpCounts) events(n, size int) { c.tally.add(n, size) }
 
 func (c *httpCounts) refused(status string) { c.refusals.WithLabelValues(c.id, status).Inc() }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluicelog/sluice/internal/param"
 	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/status"
 	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
@@ -48,11 +49,12 @@ type inHTTP struct {
 	parser              plugin.Parser
 	decode              decoder
 	memory              *memory
+	tally               *tally
 	counts              *httpCounts
 }
 
 // NewHTTP makes an http source.
-func NewHTTP(env plugin.Env) plugin.Input { return &inHTTP{env: env} }
+func NewHTTP(env plugin.Env) plugin.Input { return &inHTTP{env: env, tally: newTally(env)} }
 
 func (in *inHTTP) Params(p *param.Set) {
 	p.Int("port", &in.port, 9880, "Port to listen on.")
@@ -92,6 +94,9 @@ func (in *inHTTP) Check() error {
 	return in.transport.Check()
 }
 
+// Status is the source's snapshot.
+func (in *inHTTP) Status() status.Plugin { return in.tally.status() }
+
 // Address is where the source listens, "0.0.0.0:9880".
 func (in *inHTTP) Address() string { return net.JoinHostPort(in.bind, strconv.Itoa(in.port)) }
 
@@ -99,7 +104,7 @@ func (in *inHTTP) Address() string { return net.JoinHostPort(in.bind, strconv.It
 // does not fit is refused before anything listens.
 func (in *inHTTP) Start(ctx context.Context) error {
 	in.memory = newMemory(in.memoryLimit)
-	in.counts = newHTTPCounts(in.env)
+	in.counts = newHTTPCounts(in.env, in.tally)
 	in.decode = newDecoder(in)
 	return in.transport.Open(in.env.Log, in.env.Metrics)
 }

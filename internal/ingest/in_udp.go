@@ -1,0 +1,76 @@
+package ingest
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"github.com/sluicelog/sluice/internal/event"
+	"github.com/sluicelog/sluice/internal/param"
+	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/status"
+)
+
+// inUDP is `source @type udp`: each datagram is one message, read by <parse>.
+type inUDP struct {
+	texts
+	tag     string
+	port    int
+	bind    string
+	limit   int64
+	chomp   bool
+	receive int64
+	parser  plugin.Parser
+	extract plugin.Extract
+}
+
+// NewUDP makes a udp source.
+func NewUDP(env plugin.Env) plugin.Input { return &inUDP{texts: newTexts(env)} }
+
+func (in *inUDP) Params(p *param.Set) {
+	p.String("tag", &in.tag, "", "Tag of the events.").Required()
+	p.Int("port", &in.port, 5160, "Port to listen on.")
+	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
+	p.Size("message_length_limit", &in.limit, 4096, "Bytes of a datagram that are read; the rest is cut off.").Alias("body_size_limit")
+	p.Bool("remove_newline", &in.chomp, true, "Take a line break off the end of each message.")
+	p.Size("receive_buffer_size", &in.receive, 0, "Memory that the kernel may fill with datagrams which wait for us; the system's default without it.")
+	in.senderParams(p)
+	param.Plugin(p, "parse", &in.parser, "", in.env.Parser, "How messages are read.").Required()
+	in.extract.Params(p)
+}
+
+// Check holds the rules between parameters.
+func (in *inUDP) Check() error {
+	switch {
+	case in.port < 0 || in.port > 65535:
+		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
+	case in.limit <= 0:
+		return param.Errorf("message_length_limit", "", "%d leaves no room for a message", in.limit)
+	}
+	in.take = in.parse
+	return nil
+}
+
+// Status is the source's snapshot.
+func (in *inUDP) Status() status.Plugin { return in.tally.status() }
+
+// Start finds <label @ERROR>.
+func (in *inUDP) Start(context.Context) error { in.rejects.open(); return nil }
+
+// Run reads datagrams until ctx ends.
+func (in *inUDP) Run(ctx context.Context, e plugin.Emitter) error {
+	p := &packets{
+		texts: &in.texts, address: net.JoinHostPort(in.bind, strconv.Itoa(in.port)),
+		limit: int(in.limit), chomp: in.chomp, receive: int(in.receive),
+	}
+	return p.run(ctx, e)
+}
+
+// parse takes one message.
+func (in *inUDP) parse(b *bundle, text []byte, from sender) error {
+	return parseInto(b, in.parser, text, func(e *event.Event) (string, error) {
+		tag, err := extracted(&in.extract, in.tag, e)
+		in.mark(e.Record, from)
+		return tag, err
+	})
+}
