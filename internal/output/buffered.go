@@ -66,11 +66,11 @@ func (o *Buffered) Params(p *param.Set) {
 // Check holds the rules between <buffer>, the flush and the output.
 func (o *Buffered) Check() error {
 	if o.buffer.Path == "" && o.buffer.OnDisk() {
-		if o.env.RootDir == "" || !o.env.HasID {
+		o.buffer.Path = o.defaultPath()
+		if o.buffer.Path == "" {
 			return param.Errorf("path", "write `path /var/lib/relay/buffer/"+o.env.Type+"` into <buffer>; or <system> root_dir and an @id",
 				"Parameter 'path' is required for a file buffer") //nolint:staticcheck // as Fluentd words it
 		}
-		o.buffer.Path = filepath.Join(o.env.RootDir, "worker0", o.env.ID, "buffer")
 	}
 	o.flush.resolve(o.buffer.Timekeyed(), !o.buffer.OnDisk())
 	if err := errors.Join(o.buffer.Check(), o.flush.check()); err != nil {
@@ -84,9 +84,50 @@ func (o *Buffered) Check() error {
 		}
 	}
 	if c, ok := o.out.(interface{ Check() error }); ok {
-		return c.Check()
+		if err := c.Check(); err != nil {
+			return err
+		}
+	}
+	return o.checkSecondary()
+}
+
+// defaultPath is the folder of a file buffer that does not say its own; "" when
+// there is none.
+func (o *Buffered) defaultPath() string {
+	if o.env.RootDir != "" && o.env.HasID {
+		return filepath.Join(o.env.RootDir, "worker0", o.env.ID, "buffer")
+	}
+	if p, ok := o.out.(interface{ BufferPath() string }); ok {
+		return p.BufferPath()
+	}
+	return ""
+}
+
+// checkSecondary tells the secondary whose chunks it will get, and how they are
+// keyed.
+func (o *Buffered) checkSecondary() error {
+	if s, ok := o.secondary.(interface{ AsSecondary(primary string) error }); ok {
+		if err := s.AsSecondary(o.env.Type); err != nil {
+			return o.placeSecondary(err)
+		}
+	}
+	if s, ok := o.secondary.(interface {
+		SetBuffer(buffer.Config, int) error
+	}); ok {
+		if err := s.SetBuffer(o.buffer, o.flush.Threads); err != nil {
+			return o.placeSecondary(err)
+		}
 	}
 	return nil
+}
+
+func (o *Buffered) placeSecondary(err error) error {
+	for _, child := range o.env.Node.Children {
+		if child.Name == "secondary" {
+			return param.Place(err, child, o.env.Node.Title()+" <secondary> ("+child.Text("@type")+")")
+		}
+	}
+	return err
 }
 
 // Path is the buffer's folder; "" for a memory buffer.
@@ -132,6 +173,11 @@ func (o *Buffered) Start(ctx context.Context) error {
 	})
 	if err != nil {
 		return o.place(err)
+	}
+	if b, ok := o.out.(interface{ BufferOpened(folder string) error }); ok && o.buffer.OnDisk() {
+		if err := b.BufferOpened(buf.Folder()); err != nil {
+			return o.place(errors.Join(err, buf.Close(ctx)))
+		}
 	}
 	o.buf = buf
 	o.keys = newChunkKeys(o.buffer)

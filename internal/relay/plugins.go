@@ -14,8 +14,20 @@ import (
 func Plugins() *plugin.Table {
 	return &plugin.Table{
 		Inputs: map[string]func(plugin.Env) plugin.Input{
-			"http":    ingest.NewHTTP,
-			"forward": ingest.NewForward,
+			"http":                      ingest.NewHTTP,
+			"forward":                   ingest.NewForward,
+			"tcp":                       ingest.NewTCP,
+			"udp":                       ingest.NewUDP,
+			"syslog":                    ingest.NewSyslog,
+			"unix":                      ingest.NewUnix,
+			"sample":                    ingest.NewSample,
+			"dummy":                     ingest.NewSample,
+			"monitor_agent":             ingest.NewMonitorAgent,
+			"prometheus":                ingest.NewPrometheus,
+			"prometheus_monitor":        ingest.NewPrometheusMonitor,
+			"prometheus_output_monitor": ingest.NewPrometheusOutputMonitor,
+			"prometheus_tail_monitor":   ingest.NewPrometheusTailMonitor,
+			"debug_agent":               ingest.NewDebugAgent,
 		},
 		Filters: map[string]func(plugin.Env) plugin.Filter{
 			"record_transformer": filter.NewRecordTransformer,
@@ -24,17 +36,22 @@ func Plugins() *plugin.Table {
 			"stdout":             filter.NewStdout,
 		},
 		Outputs: map[string]func(plugin.Env) plugin.Output{
-			"s3":     s3sink.New,
-			"file":   output.NewFile,
-			"stdout": output.NewBufferedStdout,
+			"s3":             s3sink.New,
+			"file":           output.NewFile,
+			"http":           output.NewHTTP,
+			"forward":        output.NewForward,
+			"secondary_file": output.NewSecondaryFile,
+			"buffer":         output.NewBuffer,
+			"stdout":         output.NewBufferedStdout,
 		},
 		Directs: map[string]func(plugin.Env) plugin.Direct{
 			"stdout": output.NewStdout,
 			"null":   output.NewNull,
 		},
 		Passers: map[string]func(plugin.Env) plugin.Passer{
-			"copy":    output.NewCopy,
-			"relabel": output.NewRelabel,
+			"copy":       output.NewCopy,
+			"relabel":    output.NewRelabel,
+			"roundrobin": output.NewRoundRobin,
 		},
 		Parsers: map[string]func(plugin.Env) plugin.Parser{
 			"json":         parser.NewJSON,
