@@ -81,7 +81,12 @@ func (x *exportSource) beginTakeover(ctx context.Context) error {
 	}
 	x.cfg.log.Info("Changing from searching to bulk export", "sent_until", at.at, "id", at.id)
 	t.file = switchState{Before: at.at, Covered: covered, ID: at.id, Chunks: map[string][]string{}}
+	// What is not acknowledged yet stands behind the place, which may be on a date
+	// before the one from which on late events are told.
 	t.first = covered.UTC().Truncate(24 * time.Hour)
+	if at.at.Before(covered) {
+		t.first = at.at.UTC().Truncate(24 * time.Hour)
+	}
 	for day := t.first; !day.After(at.at); day = day.AddDate(0, 0, 1) {
 		name := day.Format(time.DateOnly)
 		for chunk, err := range x.cfg.teleport.ExportChunks(ctx, day) {

@@ -217,68 +217,75 @@ func TestExportTakesOverUpstreamsState(t *testing.T) {
 }
 
 // TestChangeToBulkSendsNothingAgain: the cluster learns bulk export while the
-// state is one of searching, ours or upstream's.
+// state is one of searching, ours or upstream's. Searching had got to an event 13
+// hours behind the first: on the same date, or on the next while one of the date
+// before is still open.
 func TestChangeToBulkSendsNothingAgain(t *testing.T) {
-	for _, whose := range []string{"ours", "upstream's"} {
-		t.Run(whose, func(t *testing.T) {
-			srv, c := cluster(t, teleporttest.Options{Seed: 1, Mode: teleporttest.Bulk, Step: 60 * time.Second, ChunkSize: 70})
-			srv.Generate(2000)
-			all := uids(srv)
-			cfg := testConfig(t.TempDir(), c)
-			cfg.batch = 20
-			want := all[777:]
-			if whose == "ours" {
-				// Searching had acknowledged some events beyond the lowest one open.
-				r, err := openSearch(cfg, newLedger(cfg.identity))
-				if err != nil {
-					t.Fatal(err)
-				}
-				n := 0
-				ctx, stop := context.WithCancel(t.Context())
-				_ = r.run(ctx, func(_ context.Context, e *Read) error {
-					if n++; n != 700 {
-						p := e.place.(*place)
-						r.acked(p)
-						p.ack()
-					}
-					if n == 777 {
-						stop()
-						return ctx.Err()
-					}
-					return nil
-				})
-				if err := r.save(); err != nil {
-					t.Fatal(err)
-				}
-				want = append([]string{all[699]}, want...)
-			} else {
-				ps, cursors := pages(t, c, begin, 20)
-				writeFiles(t, cfg.dir, map[string]string{
-					"cursor": cursors[38], "id": ps[38][16].ID, "window_time": begin.Format(time.RFC3339), "start_time": cfg.start.Format(time.RFC3339),
-				})
+	day := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2) // dates before are closed soon
+	for name, begin := range map[string]time.Time{"one date": day.Add(time.Hour), "two dates": day.Add(12 * time.Hour)} {
+		for _, whose := range []string{"ours", "upstream's"} {
+			t.Run(name+" of "+whose, func(t *testing.T) { changeToBulk(t, begin, whose) })
+		}
+	}
+}
+
+func changeToBulk(t *testing.T, begin time.Time, whose string) {
+	srv, c := cluster(t, teleporttest.Options{Seed: 1, Mode: teleporttest.Bulk, Start: begin, Step: 60 * time.Second, ChunkSize: 70})
+	srv.Generate(2000)
+	all := uids(srv)
+	cfg := testConfig(t.TempDir(), c)
+	cfg.batch, cfg.start = 20, begin.Add(-time.Hour)
+	want := all[777:]
+	if whose == "ours" {
+		// Searching had acknowledged some events beyond the lowest one open.
+		r, err := openSearch(cfg, newLedger(cfg.identity))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		ctx, stop := context.WithCancel(t.Context())
+		_ = r.run(ctx, func(_ context.Context, e *Read) error {
+			if n++; n != 700 {
+				p := e.place.(*place)
+				r.acked(p)
+				p.ack()
 			}
-			src := openTest(t, cfg)
-			var got []string
-			deliver := func(_ context.Context, r *Read) error {
-				got = append(got, r.ID)
-				src.Ack(r)
-				return nil
+			if n == 777 {
+				stop()
+				return ctx.Err()
 			}
-			cfg.workers = 1
-			src.cfg.workers = 1
-			if err := src.Run(t.Context(), deliver); err != nil {
-				t.Fatal(err)
-			}
-			if err := src.Close(); err != nil {
-				t.Fatal(err)
-			}
-			sameSet(t, "in bulk", got, want)
-			// A late event of the day that searching had done comes as a new chunk.
-			late := teleporttest.Event{Type: "user.login", ID: "late", Time: begin.Add(10 * time.Second)}
-			if err := srv.Append(late); err != nil {
-				t.Fatal(err)
-			}
-			sameSet(t, "late", readAll(t, cfg), []string{"late"})
+			return nil
+		})
+		if err := r.save(); err != nil {
+			t.Fatal(err)
+		}
+		want = append([]string{all[699]}, want...)
+	} else {
+		ps, cursors := pages(t, c, begin, 20)
+		writeFiles(t, cfg.dir, map[string]string{
+			"cursor": cursors[38], "id": ps[38][16].ID, "window_time": begin.Format(time.RFC3339), "start_time": cfg.start.Format(time.RFC3339),
 		})
 	}
+	src := openTest(t, cfg)
+	var got []string
+	deliver := func(_ context.Context, r *Read) error {
+		got = append(got, r.ID)
+		src.Ack(r)
+		return nil
+	}
+	cfg.workers = 1
+	src.cfg.workers = 1
+	if err := src.Run(t.Context(), deliver); err != nil {
+		t.Fatal(err)
+	}
+	if err := src.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sameSet(t, "in bulk", got, want)
+	// A late event of the day that searching had done comes as a new chunk.
+	late := teleporttest.Event{Type: "user.login", ID: "late", Time: begin.Add(777*time.Minute - 30*time.Minute)}
+	if err := srv.Append(late); err != nil {
+		t.Fatal(err)
+	}
+	sameSet(t, "late", readAll(t, cfg), []string{"late"})
 }
