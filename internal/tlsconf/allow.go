@@ -14,13 +14,15 @@ import (
 // ClientCert is a <client_cert> section: what a client's certificate must say for
 // the client to come in. Of each kind that is written one value must fit, and
 // every kind that is written must. In values, * stands for any characters but the
-// separator (a dot in names, a slash in URIs) and ** for any at all.
+// separator (a dot in names, a slash in URIs) and ** for any at all. A client that
+// several sections fit may send what any of them allows.
 //
 //	<client_cert>
 //	  name handlers
 //	  cn Client
 //	  dns *.handlers.example.com
 //	  uri spiffe://example.com/ns/*/sa/event-handler
+//	  tag_prefix teleport
 //	</client_cert>
 type ClientCert struct {
 	Name         string // for logs; "" is the section's number
@@ -28,6 +30,7 @@ type ClientCert struct {
 	DNS          []string
 	URI          []string
 	Fingerprints []string // SHA-256 of the certificate, hex, with or without colons
+	TagPrefixes  []string // what the tags of such a client must begin with; none is any tag
 }
 
 // ClientCerts are the <client_cert> sections of a source.
@@ -39,6 +42,7 @@ func (c *ClientCert) params(p *param.Set) {
 	p.Strings("dns", &c.DNS, nil, "DNS names, in any case of letters.")
 	p.Strings("uri", &c.URI, nil, "URIs, such as SPIFFE ids.")
 	p.Strings("fingerprint", &c.Fingerprints, nil, "SHA-256 fingerprints of the certificate, as `openssl x509 -fingerprint -sha256` prints them.").Alias("fingerprint_sha256")
+	p.Strings("tag_prefix", &c.TagPrefixes, nil, "Tags that such clients may send: these, and those below them (a.b allows a.b and a.b.c). Without it, any.")
 }
 
 func (cs ClientCerts) check() error {

@@ -45,6 +45,8 @@ type ClientFiles struct {
 	broken  [sha256.Size]byte // files that were complained about
 	unsure  [sha256.Size]byte // files that did not do once; the next look decides
 	checked time.Time
+	ends    []end
+	warned  expiryWarner
 }
 
 // clientNames is what the parameters of the files are called, for errors.
@@ -159,6 +161,7 @@ func (f *ClientFiles) current() (*tls.Certificate, *x509.CertPool) {
 		if files := take(f.paths()...); files.sum != f.sum && files.sum != f.broken {
 			f.reload(files)
 		}
+		f.warn()
 	}
 	return f.pair, f.pool
 }
@@ -184,7 +187,7 @@ func (f *ClientFiles) reload(files *snapshot) {
 		log.Error("certificate files changed and can not be used; what they held before stays in use", "error", err)
 	}
 	if f.Metrics != nil {
-		newCounts(f.Metrics).reloads.WithLabelValues(result).Inc()
+		newFileCounts(f.Metrics).reloads.WithLabelValues(result).Inc()
 	}
 }
 
@@ -223,15 +226,25 @@ func (f *ClientFiles) load(files *snapshot) error {
 
 // show sets the metric of the ends, and warns of one that is near.
 func (f *ClientFiles) show(ends []end) {
+	f.ends, f.warned = ends, expiryWarner{}
+	f.warn()
+	if f.Metrics == nil {
+		return
+	}
 	for _, e := range ends {
-		if f.Metrics != nil {
-			newCounts(f.Metrics).expiry.WithLabelValues(e.file, e.use).Set(float64(e.at.Unix()))
-		}
-		if left := time.Until(e.at).Hours() / 24; f.Log != nil && left <= expiryDays[len(expiryDays)-1] {
-			f.Log.Warn(endText(e, left), "file", e.file, "end", e.at.UTC())
-		}
+		newFileCounts(f.Metrics).expiry.WithLabelValues(e.file, e.use).Set(float64(e.at.Unix()))
 	}
 }
+
+func (f *ClientFiles) warn() {
+	if f.Log != nil {
+		f.warned.look(f.Log, f.ends, time.Now())
+	}
+}
+
+// Look looks at the files, at most once a second, and warns of what ends soon. Whoever
+// keeps connections open for days calls it now and then; handshakes do it anyway.
+func (f *ClientFiles) Look() { f.current() }
 
 // sessions is the cache of a ClientFiles. A handshake asks it before anything else,
 // so that is when the files are looked at: a session from before they changed would

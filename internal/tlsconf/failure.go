@@ -109,6 +109,8 @@ func reason(err error) string {
 		return "not_allowed"
 	case errors.Is(err, errRevoked):
 		return "revoked"
+	case errors.Is(err, errNoStatus):
+		return "no_status"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "expired"
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:

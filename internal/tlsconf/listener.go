@@ -3,8 +3,8 @@ package tlsconf
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -14,15 +14,22 @@ import (
 type listener struct {
 	net.Listener
 	live  *live
-	slots chan struct{} // one for each handshake that may be under way
+	slots chan struct{} // one for each handshake that may compute
 }
 
-// newListener lets at most so many handshakes run at one time. Each costs an RSA
-// server milliseconds of CPU, where an established connection's request costs
-// microseconds; a thousand clients that connect at once would else have all of it.
+// newListener lets at most so many handshakes compute at one time; 0 is the
+// default. Each costs an RSA server milliseconds of CPU, where an established
+// connection's request costs microseconds; a thousand clients that connect at once
+// would else have all of it.
 func newListener(ln net.Listener, l *live, handshakes int) *listener {
-	return &listener{Listener: ln, live: l, slots: make(chan struct{}, max(handshakes, 1))}
+	if handshakes < 1 {
+		handshakes = defaultHandshakes()
+	}
+	return &listener{Listener: ln, live: l, slots: make(chan struct{}, handshakes)}
 }
+
+// defaultHandshakes leaves half of the processors to what is established.
+func defaultHandshakes() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
@@ -30,8 +37,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := &firstByte{Conn: c}
-	return &conn{Conn: tls.Server(first, l.live.outer), below: first, listener: l}, nil
+	g := &gate{Conn: c, slots: l.slots, waiting: l.live.counts.waiting}
+	g.over, g.giveUp = context.WithCancel(context.Background())
+	return &conn{Conn: tls.Server(g, l.live.outer), gate: g, listener: l}, nil
 }
 
 // handshakeTimeout bounds a handshake, with the wait for its turn; a client that
@@ -41,10 +49,12 @@ const handshakeTimeout = 10 * time.Second
 // conn is a TLS connection that runs its handshake when its turn comes.
 type conn struct {
 	*tls.Conn
-	below    *firstByte
+	gate     *gate
 	listener *listener
 	once     sync.Once
 	err      error // of the handshake
+	peer     *Peer // who showed a certificate; set by the handshake
+	close    sync.Once
 
 	mu sync.Mutex
 	// While the handshake runs its own deadline holds, unless the owner wants to wake
@@ -69,86 +79,47 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// SetDeadline implements net.Conn.
-func (c *conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.close.Do(func() {
+		c.gate.giveUp()
+		c.listener.live.guests.leave(c)
+	})
+	return c.Conn.Close()
 }
-
-// SetReadDeadline implements net.Conn.
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.read = t
-	if c.shaking && !isPast(t) {
-		return nil
-	}
-	return c.Conn.SetReadDeadline(t)
-}
-
-// SetWriteDeadline implements net.Conn.
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.write = t
-	if c.shaking && !isPast(t) {
-		return nil
-	}
-	return c.Conn.SetWriteDeadline(t)
-}
-
-// isPast reports whether a deadline is one that wakes whoever reads or writes now.
-func isPast(t time.Time) bool { return !t.IsZero() && !t.After(time.Now()) }
 
 // NetConn is the connection below TLS.
-func (c *conn) NetConn() net.Conn { return c.below.Conn }
+func (c *conn) NetConn() net.Conn { return c.gate.Conn }
 
-// handshake waits for the client's first byte without holding a slot: one that
-// connects and says nothing costs nothing but its socket.
+// handshake runs once. What it waits for is bounded in time, what it computes by
+// the gate.
 func (c *conn) handshake() {
-	c.mu.Lock()
-	c.shaking = true
-	if !isPast(c.read) && !isPast(c.write) {
-		_ = c.Conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	c.beginDeadline()
+	ctx, cancel := context.WithTimeout(c.gate.over, handshakeTimeout)
+	c.gate.begin(ctx)
+	c.err = c.Conn.HandshakeContext(context.Background())
+	c.gate.end()
+	if c.err == nil {
+		c.err = c.welcome()
 	}
-	c.mu.Unlock()
-
-	if c.err = c.below.wait(); c.err == nil {
-		c.listener.slots <- struct{}{}
-		c.err = c.Conn.HandshakeContext(context.Background())
-		<-c.listener.slots
-	}
-
-	c.mu.Lock()
-	c.shaking = false
-	_, _ = c.Conn.SetReadDeadline(c.read), c.Conn.SetWriteDeadline(c.write)
-	c.mu.Unlock()
+	cancel()
+	c.endDeadline()
 	if c.err != nil {
-		c.listener.live.failed.note(c.err, c.RemoteAddr(), c.below.spoke)
+		c.listener.live.failed.note(c.err, c.RemoteAddr(), c.gate.spoke)
 	}
 }
 
-// firstByte is a connection whose first byte can be waited for.
-type firstByte struct {
-	net.Conn
-	held  []byte
-	spoke bool
-}
-
-func (f *firstByte) wait() error {
-	var b [1]byte
-	n, err := f.Conn.Read(b[:])
-	if n > 0 {
-		f.held, f.spoke = b[:n], true
+// welcome asks what can only be asked when it is known who is there.
+func (c *conn) welcome() error {
+	l, s := c.listener.live, c.ConnectionState()
+	if err := l.askStatus(s); err != nil {
+		return err
+	}
+	l.counts.handshake(s.DidResume)
+	if len(s.VerifiedChains) == 0 {
 		return nil
 	}
-	return err
-}
-
-func (f *firstByte) Read(p []byte) (int, error) {
-	if len(f.held) > 0 {
-		n := copy(p, f.held)
-		f.held = f.held[n:]
-		return n, nil
-	}
-	return f.Conn.Read(p)
+	c.peer = l.server.peerOf(s.PeerCertificates[0])
+	l.counts.client(c.peer)
+	return l.guests.enter(c)
 }

@@ -111,6 +111,82 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// Clients that begin a handshake and stop in the middle must not keep others out: a
+// slot is held for computing, not for waiting.
+func TestHalfHandshakesHoldNoSlot(t *testing.T) {
+	e := serve(t, strings.Replace(mutual, "client_cert_auth", "max_handshakes 1\n client_cert_auth", 1))
+	for range 10 {
+		half, err := net.Dial("tcp", e.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer half.Close()
+		_, _ = half.Write([]byte("\x16\x03\x01\x02\x00\x01"))
+	}
+	for range 3 { // a client that has the server's answer and goes no further
+		raw, err := net.Dial("tcp", e.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		c := client(t, "client")
+		stop := errors.New("stop")
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, stop }
+		if err := tls.Client(swallow{raw}, c).Handshake(); !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+	}
+	conn, err := dial(e.addr, client(t, "client"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
+// swallow is a connection that says nothing more after the first word, not even
+// that it gives up.
+type swallow struct{ net.Conn }
+
+func (s swallow) Write(p []byte) (int, error) {
+	if p[0] == 0x16 {
+		return s.Conn.Write(p)
+	}
+	return len(p), nil
+}
+
+// Who waits for a turn is woken by a deadline in the past, and by its end.
+func TestWaitForATurn(t *testing.T) {
+	for name, wake := range map[string]bool{"woken": true, "timeout": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, client, l, ln := accepted(t, 1)
+				defer client.Close()
+				ln.slots <- struct{}{} // somebody computes for ever
+				go func() { _, _ = client.Write([]byte("\x16\x03\x01\x00\x01\x01")) }()
+				begin := time.Now()
+				done := make(chan error)
+				go func() {
+					_, err := server.Read(make([]byte, 1))
+					done <- err
+				}()
+				synctest.Wait()
+				want := handshakeTimeout
+				if wake {
+					want = 0
+					_ = server.SetReadDeadline(begin)
+				}
+				if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != want {
+					t.Errorf("got %v after %v", err, time.Since(begin))
+				}
+				if l.failed.said["timeout"] == nil {
+					t.Error("nobody said so")
+				}
+				_ = server.Close()
+			})
+		})
+	}
+}
+
 // pipes is a listener whose connections are net.Pipes, for the fake clock.
 type pipes struct{ conns chan net.Conn }
 
@@ -207,7 +283,7 @@ func TestServerSpeaksFirst(t *testing.T) {
 	if _, err := server.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the deadline does not hold after the handshake: %v", err)
 	}
-	if _, ok := server.(interface{ NetConn() net.Conn }).NetConn().(*firstByte); ok {
+	if _, ok := server.(interface{ NetConn() net.Conn }).NetConn().(*gate); ok {
 		t.Error("NetConn is our own wrapper, not the connection that was accepted")
 	}
 }

@@ -11,41 +11,27 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sluicelog/sluice/internal/metrics"
 )
 
 // live is a server's configuration that follows its files.
 type live struct {
-	server *Server
-	log    *slog.Logger
-	outer  *tls.Config // for listeners: each handshake asks it for current
-	inUse  atomic.Pointer[material]
-	failed *failures
-	counts counts
-	poll   time.Duration // how often files are compared without being told of a change
+	server     *Server
+	log        *slog.Logger
+	outer      *tls.Config // for listeners: each handshake asks it for current
+	inUse      atomic.Pointer[material]
+	failed     *failures
+	counts     *doorCounts
+	guests     guests
+	responders *responders
+	poll       time.Duration // how often files are compared without being told of a change
 
 	// Of watch alone, and of open before it:
-	made   *tls.Certificate   // the certificate that was made at start, if one was
-	madeOf [sha256.Size]byte  // from these files
-	broken [sha256.Size]byte  // files that can not be used, and have been complained about
-	unsure [sha256.Size]byte  // files that could not be used once; the next look decides
-	warned map[string]float64 // days before its end that a file was warned about
-}
-
-// counts are the metrics of certificates.
-type counts struct {
-	expiry  *prometheus.GaugeVec
-	reloads *prometheus.CounterVec
-}
-
-func newCounts(m *metrics.Registry) counts {
-	return counts{
-		expiry: m.Gauge("relay_tls_cert_expiry_seconds",
-			"When a certificate in use, or the first of several, ends (use crl: when a revocation list should be replaced), Unix seconds.", "file", "use"),
-		reloads: m.Counter("relay_tls_reloads_total", "Times that changed certificate files were read, by result.", "result"),
-	}
+	made   *tls.Certificate  // the certificate that was made at start, if one was
+	madeOf [sha256.Size]byte // from these files
+	broken [sha256.Size]byte // files that can not be used, and have been complained about
+	unsure [sha256.Size]byte // files that could not be used once; the next look decides
+	warned expiryWarner
 }
 
 // material is what the files of a server held when they were last good.
@@ -59,16 +45,29 @@ type material struct {
 const pollInterval = 30 * time.Second
 
 func newLive(s *Server, log *slog.Logger, m *metrics.Registry) *live {
-	l := &live{server: s, log: log, failed: newFailures(log, m), counts: newCounts(m), poll: pollInterval, warned: map[string]float64{}}
+	l := &live{
+		server: s, log: log, failed: newFailures(log, m), counts: newDoorCounts(m), poll: pollInterval,
+		warned: expiryWarner{}, responders: newResponders(),
+	}
+	l.guests.live = l
 	l.outer = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		NextProtos:         protocols,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return l.inUse.Load().config, nil },
+		GetConfigForClient: l.configFor,
 		// The keys of session tickets are the outer configuration's, so that clients
 		// resume their sessions when certificates have been replaced. What they may not
 		// resume is found out by crypto/tls (authorities) and by vouch (the rest).
 	}
 	return l
+}
+
+// configFor is what a handshake begins with, which its connection remembers.
+func (l *live) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	m := l.inUse.Load()
+	if g, ok := hello.Conn.(*gate); ok {
+		g.under = m
+	}
+	return m.config, nil
 }
 
 // protocols: net/http serves HTTP/2 at up to twice the CPU per small request.
@@ -94,12 +93,15 @@ func (l *live) open(now time.Time) error {
 
 func (l *live) use(m *material, now time.Time) {
 	l.inUse.Store(m)
+	l.guests.review(m)
 	for _, e := range m.ends {
 		l.counts.expiry.WithLabelValues(e.file, e.use).Set(float64(e.at.Unix()))
 	}
 	clear(l.warned)
 	l.warnOfEnds(now)
 }
+
+func (l *live) warnOfEnds(now time.Time) { l.warned.look(l.log, l.inUse.Load().ends, now) }
 
 // read makes a configuration of the files, or says what is wrong with them.
 func (l *live) read(files *snapshot) (*material, error) {
@@ -228,41 +230,4 @@ func (l *live) sumInUse() []byte {
 // watch follows the files until ctx ends.
 func (l *live) watch(ctx context.Context) {
 	follow(ctx, l.log, l.paths(), l.poll, func() bool { return l.look(time.Now()) })
-}
-
-// expiryDays is when the end of a certificate is warned about.
-var expiryDays = []float64{0, 1, 7, 30}
-
-// warnOfEnds warns once at each step.
-func (l *live) warnOfEnds(now time.Time) {
-	for _, e := range l.inUse.Load().ends {
-		left := e.at.Sub(now).Hours() / 24
-		for _, days := range expiryDays {
-			if left > days {
-				continue
-			}
-			if last, said := l.warned[e.file+e.use]; !said || days < last {
-				l.warned[e.file+e.use] = days
-				l.log.Warn(endText(e, left), "file", e.file, "end", e.at.UTC())
-			}
-			break
-		}
-	}
-}
-
-func endText(e end, daysLeft float64) string {
-	what := "certificate ends"
-	switch e.use {
-	case "ca":
-		what = "authority's certificate ends"
-	case "crl":
-		what = "revocation list should be replaced"
-	}
-	switch {
-	case daysLeft > 0:
-		return fmt.Sprintf("%s in %.1f days", what, daysLeft)
-	case e.use == "crl":
-		return "revocation list is older than its authority promised; it stays in use"
-	}
-	return what[:len(what)-1] + "ed"
 }

@@ -11,15 +11,16 @@
 //
 // A server's handshakes run at a bounded number at one time (listener.go), since
 // an RSA handshake is the dearest thing that a client can ask for, and what is
-// established must not wait for a crowd at the door. Who may come in is decided
-// by the authorities of ca_path, by revocation lists (crl.go) and by <client_cert>
-// rules (allow.go).
+// established must not wait for a crowd at the door (gate.go). Who may come in is
+// decided by the authorities of ca_path, by revocation lists (crl.go), by OCSP
+// (ocsp.go) and by <client_cert> rules (allow.go), which may also bound the tags
+// that a client sends (peer.go). When that changes, clients that may not come in
+// any more lose the connections that they have (guests.go).
 package tlsconf
 
 import (
 	"context"
 	"crypto/fips140"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
@@ -38,7 +39,9 @@ type Server struct {
 	passphrase                  string
 	clientAuth                  bool
 	crlPath                     string
+	status                      statusRules
 	clients                     ClientCerts
+	subjectKey                  string
 	caCertPath, caKeyPath       string
 	caPassphrase                string
 	verifier                    string
@@ -54,6 +57,17 @@ func (s *Server) Section(p *param.Set) {
 	param.Section(p, "transport", s, func(p *param.Set, s *Server) { s.Params(p) }, "How connections are made: <transport tls>, or plain TCP.")
 }
 
+// SubjectParam declares the source's parameter that shows in each record who sent it.
+func (s *Server) SubjectParam(p *param.Set) {
+	p.String("add_client_cert_subject", &s.subjectKey, "", "Field that gets the subject of the client's certificate; its URI, such as a SPIFFE id, when it has none.")
+}
+
+// SubjectKey is the field that gets the subject of the client's certificate, or "".
+func (s *Server) SubjectKey() string { return s.subjectKey }
+
+// AsksClients reports whether clients must show a certificate.
+func (s *Server) AsksClients() bool { return s.TLS() && s.clientAuth && !s.insecure }
+
 // Params declares what stands in <transport>.
 func (s *Server) Params(p *param.Set) {
 	p.Arg(&s.Kind, "tcp", "tcp, or tls.").Enum("tcp", "tls", "udp")
@@ -66,13 +80,14 @@ func (s *Server) Params(p *param.Set) {
 	p.String("private_key_passphrase", &s.passphrase, "", "Passphrase of the key.").Secret()
 	p.Bool("client_cert_auth", &s.clientAuth, false, "Let only clients in that show a certificate of an authority in ca_path.")
 	p.String("crl_path", &s.crlPath, "", "Lists of certificates that their authority has revoked: a file, PEM or DER, or a folder.")
+	s.status.params(p)
 	param.Sections(p, "client_cert", (*[]ClientCert)(&s.clients), func(p *param.Set, c *ClientCert) { c.params(p) },
 		"Clients that may come in, by what their certificate says; without such sections, all that the authorities vouch for.")
 	p.String("ca_cert_path", &s.caCertPath, "", "Authority that signs a server certificate made at start.")
 	p.String("ca_private_key_path", &s.caKeyPath, "", "Key of that authority.").Present(&s.caKeyIsSet)
 	p.String("ca_private_key_passphrase", &s.caPassphrase, "", "Passphrase of that key.").Secret()
 	p.String("cert_verifier", &s.verifier, "", "A Ruby file in Fluentd; <client_cert> sections take its place here.")
-	p.Int("max_handshakes", &s.handshakes, 16, "Handshakes under way at one time; more wait, so that they can not starve open connections.")
+	p.Int("max_handshakes", &s.handshakes, 0, "Handshakes that compute at one time; more wait, so that they can not starve open connections. 0 is half of the processors.")
 	s.generate.params(p)
 	for _, name := range []string{"protocol", "linger_timeout", "send_keepalive_packet", "receive_buffer_size", "cert_logical_store_name", "cert_thumbprint", "cert_use_enterprise_store"} {
 		p.Ignore(name, "the system's own settings hold")
@@ -85,6 +100,9 @@ func (s *Server) TLS() bool { return s.Kind == "tls" }
 // Check holds the rules between the parameters; it reads no files.
 func (s *Server) Check() error {
 	if !s.TLS() {
+		if s.subjectKey != "" {
+			return param.Errorf("add_client_cert_subject", "write <transport tls> with client_cert_auth true", "clients show no certificate")
+		}
 		return nil
 	}
 	if err := s.versions.check(); err != nil {
@@ -117,6 +135,10 @@ func (s *Server) checkClients() error {
 		return param.Errorf("client_cert", "add client_cert_auth true (and no insecure)", "<client_cert> has no effect when clients show no certificate")
 	case s.crlPath != "" && (!s.clientAuth || s.insecure):
 		return param.Errorf("crl_path", "add client_cert_auth true (and no insecure)", "crl_path has no effect when clients show no certificate")
+	case s.status.mode != "off" && (!s.clientAuth || s.insecure):
+		return param.Errorf("ocsp", "add client_cert_auth true (and no insecure)", "ocsp has no effect when clients show no certificate")
+	case s.subjectKey != "" && (!s.clientAuth || s.insecure):
+		return param.Errorf("add_client_cert_subject", "add client_cert_auth true (and no insecure) to <transport tls>", "clients show no certificate")
 	case s.crlPath != "" && s.caPath == "":
 		return param.Errorf("crl_path", "add ca_path with the authority that signed the list", "crl_path needs ca_path")
 	}
@@ -139,16 +161,6 @@ func (s *Server) Open(log *slog.Logger, m *metrics.Registry) error {
 	}
 	s.live = l
 	return nil
-}
-
-// Config is a configuration for whoever accepts connections without [Server.Listen]:
-// each handshake takes what the files hold at that time. nil without TLS. Call it
-// after Open.
-func (s *Server) Config() *tls.Config {
-	if s.live == nil {
-		return nil
-	}
-	return s.live.outer
 }
 
 // Listen wraps a listener in TLS; without TLS it comes back as it is. The

@@ -11,9 +11,11 @@ import (
 )
 
 // settle is how long files are left alone after a change was seen, so that a pair
-// has been written whole; soon is when they are looked at again if it was not.
+// has been written whole; pause lies between two looks at a busy folder; soon is
+// when files are looked at again that did not fit together.
 const (
 	settle = 100 * time.Millisecond
+	pause  = 250 * time.Millisecond
 	soon   = time.Second
 )
 
@@ -45,7 +47,7 @@ func follow(ctx context.Context, log *slog.Logger, paths []string, poll time.Dur
 		case <-events:
 			// The folder may be a busy one with other files in it: look at most once in a
 			// while, and do not let its events put the look off for ever.
-			next.notLaterThan(max(settle, soon-time.Since(next.rang)))
+			next.notLaterThan(max(settle, pause-time.Since(next.rang)))
 		case err := <-errs:
 			// An overflow of events, say: the poll makes up for it.
 			log.Debug("watching certificate files", "error", err)
