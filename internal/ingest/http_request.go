@@ -12,6 +12,7 @@ import (
 	"github.com/sluicelog/sluice/internal/buffer"
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
+	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
 // httpHandler turns one request into one Emit.
@@ -84,7 +85,7 @@ func (h *httpHandler) take(r *http.Request, q *request) error {
 		return err
 	}
 	h.in.counts.events(len(q.events), len(q.body))
-	return h.emit.Emit(ctx, tag, q.events)
+	return certify(&h.in.transport, connOf(r), h.emit).Emit(ctx, tag, q.events)
 }
 
 // tag is the path without its first slash, the others turned into dots. Empty
@@ -178,6 +179,8 @@ func statusOf(err error) (status int, text string) {
 		return http.StatusBadRequest, "400 Bad Request\n" + malformed.Error() + "\n"
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, "Too large"
+	case errors.As(err, new(*tlsconf.TagError)):
+		return http.StatusForbidden, "403 Forbidden\n" + err.Error() + "\n"
 	case errors.Is(err, buffer.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, "413 Request Entity Too Large\n" + err.Error() + "\n"
 	case errors.Is(err, buffer.ErrStaleSource):

@@ -70,6 +70,7 @@ func (in *inForward) Params(p *param.Set) {
 	p.Bool("send_keepalive_packet", &in.ignored.sendKeepalive, false, "Accepted; TCP keep-alive is always on.")
 	p.Time("blocking_timeout", &in.ignored.blocking, 500*time.Millisecond, "Accepted; nothing here blocks in turns.")
 	param.Section(p, "security", &in.security, securityParams, "Who may send.").Present(&in.hasSecurity)
+	in.transport.SubjectParam(p)
 	in.transport.Section(p)
 }
 
@@ -121,7 +122,7 @@ func (in *inForward) Run(ctx context.Context, e plugin.Emitter) error {
 	wg.Go(func() { answerHeartbeats(udp) })
 	err = withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
 		ln := in.transport.Listen(limitConnections(tcp, in.maxConnections))
-		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) { in.serve(ctx, conn, e) })
+		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) { in.serve(ctx, conn, certify(&in.transport, conn, e)) })
 	})
 	_ = udp.Close()
 	wg.Wait()

@@ -79,6 +79,7 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.Bool("dump_error_log", &in.dumpErrors, true, "Log requests that fail.")
 	p.String("malformed", &in.malformed, "reject", "What to do with a body that can not be taken: reject answers 400, accept answers 200 and loses it, as Fluentd does.").Enum("reject", "accept")
 	p.String("format", &in.format, "default", "Format of the body, from before <parse> sections; default goes by content type.").Deprecated("write a <parse> section with this @type")
+	in.transport.SubjectParam(p)
 	in.transport.Section(p)
 	param.Plugin(p, "parse", &in.parser, inHTTPType, in.parserOf, "How bodies are read: with a @type by that parser, whatever their content type says; without one by content type.")
 }
@@ -123,7 +124,7 @@ func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
 		ErrorLog:          slog.NewLogLogger(in.env.Log.Handler(), slog.LevelDebug),
 		// A request outlives the signal that stops the source: it is answered.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-		ConnContext: rememberHead,
+		ConnContext: rememberConn,
 		ConnState:   in.counts.connState,
 	}
 	return serve(ctx, srv, ln, in.transport.Watch)

@@ -67,6 +67,7 @@ func (in *inSyslog) Params(p *param.Set) {
 	p.Ignore("blocking_timeout", "nothing here blocks in turns")
 	p.Ignore("send_keepalive_packet", "TCP keep-alive is always on")
 	p.Nodes("parse", &in.parseNodes, "How lines are read: a parser, syslog when it is not set.")
+	in.transport.SubjectParam(p)
 	in.transport.Section(p)
 }
 
@@ -156,7 +157,7 @@ func (in *inSyslog) Run(ctx context.Context, e plugin.Emitter) error {
 		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) {
 			s := newSplitter(nil, in.delimiter, in.limit)
 			s.counted = in.frame == "octet_count"
-			in.serve(ctx, conn, e, s)
+			in.serve(ctx, conn, certify(&in.transport, conn, e), s)
 		})
 	})
 }

@@ -47,6 +47,7 @@ func (in *inTCP) Params(p *param.Set) {
 	param.Plugin(p, "parse", &in.parser, "", in.env.Parser, "How messages are read.").Required()
 	in.extract.Params(p)
 	in.allow.params(p)
+	in.transport.SubjectParam(p)
 	in.transport.Section(p)
 }
 
@@ -89,7 +90,7 @@ func (in *inTCP) Run(ctx context.Context, e plugin.Emitter) error {
 				in.rejects.calm.warn(in.env.Log, "anonymous client denied", "address", conn.RemoteAddr().String())
 				return
 			}
-			in.serve(ctx, conn, e, newSplitter(nil, in.delimiter, in.limit))
+			in.serve(ctx, conn, certify(&in.transport, conn, e), newSplitter(nil, in.delimiter, in.limit))
 		})
 	})
 }

@@ -277,6 +277,7 @@ func (o *forwardOut) Write(ctx context.Context, c *buffer.Chunk) error { return 
 const maxEntries = 1<<32 - 1
 
 func (o *forwardOut) write(ctx context.Context, c chunk) error {
+	o.options.tls.Look()
 	tag := c.Meta()
 	if !tag.HasTag {
 		return plugin.Permanent(errors.New("chunk has no tag"))

@@ -51,6 +51,7 @@ type httpOut struct {
 	retryable []int
 	buffer    buffer.Config
 	client    *http.Client
+	files     *tlsconf.ClientFiles
 }
 
 type httpAuth struct{ method, username, password string }
@@ -174,6 +175,7 @@ func (o *httpOut) Start(context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.files = files
 	tr := &http.Transport{
 		Proxy:                 o.proxyOf(),
 		DialContext:           dialer{o.open, noProgress}.dial,
@@ -236,6 +238,7 @@ func (o *httpOut) Format(dst []byte, tag string, e event.Event) ([]byte, error) 
 func (o *httpOut) Write(ctx context.Context, c *buffer.Chunk) error { return o.write(ctx, c) }
 
 func (o *httpOut) write(ctx context.Context, c chunk) error {
+	o.files.Look()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req, err := o.request(ctx, c)

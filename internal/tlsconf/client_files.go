@@ -242,9 +242,14 @@ func (f *ClientFiles) warn() {
 	}
 }
 
-// Look looks at the files, at most once a second, and warns of what ends soon. Whoever
-// keeps connections open for days calls it now and then; handshakes do it anyway.
-func (f *ClientFiles) Look() { f.current() }
+// Look looks at the files, at most once a second, and warns of what ends soon.
+// Whoever keeps connections open for days calls it now and then; handshakes do it
+// anyway. nil has no files.
+func (f *ClientFiles) Look() {
+	if f != nil {
+		f.current()
+	}
+}
 
 // sessions is the cache of a ClientFiles. A handshake asks it before anything else,
 // so that is when the files are looked at: a session from before they changed would
