@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"syscall"
@@ -64,19 +65,29 @@ func BenchmarkCompactSpaced(b *testing.B) {
 	}
 }
 
-func BenchmarkCompactArray(b *testing.B) {
+// BenchmarkCanonicalArray reads a batch that is compact, and one with a blank
+// between its events and in each of them.
+func BenchmarkCanonicalArray(b *testing.B) {
 	events, mean := benchEvents(b)
-	batch := []byte("[")
-	for i := range 100 {
-		batch = append(append(batch, events[i%len(events)]...), ',')
-	}
-	batch[len(batch)-1] = ']'
-	dst, ends := make([]byte, 0, len(batch)), make([]int, 0, 100)
-	b.SetBytes(mean * 100)
-	for b.Loop() {
-		if _, _, ok := CompactArray(dst, batch, ends); !ok {
-			b.Fatal("refused")
+	for name, comma := range map[string]string{"compact": ",", "spaced": ", "} {
+		batch := []byte("[")
+		for i := range 100 {
+			e := events[i%len(events)]
+			if name == "spaced" {
+				e = bytes.Replace(e, []byte(`:`), []byte(`: `), 1)
+			}
+			batch = append(append(batch, e...), comma...)
 		}
+		batch[len(batch)-len(comma)] = ']'
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(mean * 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				if records, ok := CanonicalArray(batch); !ok || len(records) != 100 {
+					b.Fatal("refused")
+				}
+			}
+		})
 	}
 }
 

@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 // CompactRecord is the hot path: it checks that b is one JSON object (RFC 8259),
 // and appends it without white space. It does so only when the result is byte
 // for byte what AppendJSON(ParseJSON(b)) would print; otherwise, and for
@@ -34,49 +36,53 @@ func CanonicalRecord(b []byte) (canonical []byte, ok bool) {
 	if end < 0 || c.spaces(end) != len(b) {
 		return nil, false
 	}
-	if c.run == start {
-		return b[start:end:end], true
-	}
-	return append(c.dst, b[c.run:end]...), true
+	return c.canonical(start, end, 0), true
 }
 
-// CompactArray is CompactRecord for an array of objects, such as a handler's
-// batch: the objects are appended one behind the other, and where each ends in
-// out is appended to ends.
-func CompactArray(dst, b []byte, ends []int) (out []byte, newEnds []int, ok bool) {
-	c := compactor{b: b, dst: dst}
+// CanonicalArray is CanonicalRecord for an array of objects, such as a handler's
+// batch. The records lie in one slice, and their texts in b where they are
+// compact, so that a batch costs a few allocations whatever it holds.
+func CanonicalArray(b []byte) (records []Record, ok bool) {
+	c := compactor{b: b}
 	i := c.spaces(0)
 	if i >= len(b) || b[i] != '[' || len(b) > maxCompact {
-		return dst, ends, false
+		return nil, false
 	}
-	newEnds = ends
 	for first := true; ; first = false {
 		i = c.spaces(i + 1)
 		if first && i < len(b) && b[i] == ']' {
 			break
 		}
 		if i >= len(b) || b[i] != '{' {
-			return dst, ends, false
+			return nil, false
 		}
-		if i = c.record(i); i < 0 {
-			return dst, ends, false
+		start, from := i, len(c.dst)
+		if i = c.check(start); i < 0 {
+			return nil, false
 		}
-		newEnds = append(newEnds, len(c.dst))
+		if first {
+			records = make([]Record, 0, min((len(b)-start)/(i-start+1)+1, maxFirstBatch))
+		}
+		records = append(records, Record{raw: c.canonical(start, i, from)})
 		if i = c.spaces(i); i >= len(b) {
-			return dst, ends, false
+			return nil, false
 		}
 		if b[i] == ']' {
 			break
 		}
 		if b[i] != ',' {
-			return dst, ends, false
+			return nil, false
 		}
 	}
 	if c.spaces(i+1) != len(b) {
-		return dst, ends, false
+		return nil, false
 	}
-	return c.dst, newEnds, true
+	return records, true
 }
+
+// maxFirstBatch is for how many records room is made when only the first one has
+// been seen: it may be much shorter than the others.
+const maxFirstBatch = 256
 
 const (
 	maxCompactDepth = 64
@@ -113,6 +119,21 @@ func (c *compactor) check(i int) int {
 	end := c.object(i+1, 1)
 	c.keys.release()
 	return end
+}
+
+// canonical is the text of the record from start to end, which has been checked:
+// where it lies in b if nothing had to be left out, else what was copied to dst
+// from there on and what remains to be copied.
+func (c *compactor) canonical(start, end, from int) []byte {
+	if c.run == start {
+		return c.b[start:end:end]
+	}
+	c.dst = append(c.dst, c.b[c.run:end]...)
+	if from == 0 {
+		// The records behind this one mostly need a copy too; none gets longer.
+		c.dst = slices.Grow(c.dst, len(c.b)-end)
+	}
+	return c.dst[from:len(c.dst):len(c.dst)]
 }
 
 // spaces is the place behind white space that lies outside of the record.

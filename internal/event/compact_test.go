@@ -114,30 +114,45 @@ func TestCompactAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestCompactArray(t *testing.T) {
-	for _, c := range []struct {
-		in, want string
-		ends     []int
-	}{
-		{`[]`, ``, []int{}},
-		{" [ ] ", ``, []int{}},
-		{`[{}]`, `{}`, []int{2}},
-		{` [ {"a": 1} , {"a":1},{ "b" : [ ] } ] `, `{"a":1}{"a":1}{"b":[]}`, []int{7, 14, 22}},
+func TestCanonicalArray(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`[]`, ``},
+		{" [ ] ", ``},
+		{`[{}]`, `{}`},
+		{` [ {"a": 1} , {"a":1},{ "b" : [ ] } , {"c":"\u0041"},{"d":2}] `, `{"a":1} {"a":1} {"b":[]} {"c":"A"} {"d":2}`},
+		{"[" + strings.Repeat(`{},{"k":" \/ "},`, 300) + "{}]", strings.Repeat(`{} {"k":" / "} `, 300) + "{}"},
 	} {
-		out, ends, ok := CompactArray([]byte("#"), []byte(c.in), []int{0})
-		want := []int{0}
-		for _, e := range c.ends {
-			want = append(want, e+1)
-		}
-		if !ok || string(out) != "#"+c.want || fmt.Sprint(ends) != fmt.Sprint(want) {
-			t.Errorf("%s: got %q %v %v, want %q %v", c.in, out, ends, ok, "#"+c.want, want)
+		records, ok := CanonicalArray([]byte(c.in))
+		if got := printed(records); !ok || got != c.want {
+			t.Errorf("%s: got %s %v, want %s", c.in, got, ok, c.want)
 		}
 	}
 	for _, in := range []string{``, `[`, `{}`, `[1]`, `[{},]`, `[,{}]`, `[{}`, `[{}]]`, `[{} {}]`, `[null]`, `[[]]`, `[{"a":1,"a":2}]`, `[{},{"a":1e3}]`} {
-		out, ends, ok := CompactArray([]byte("#"), []byte(in), []int{0})
-		if ok || string(out) != "#" || len(ends) != 1 {
-			t.Errorf("%s: got %q %v %v, want it refused", in, out, ends, ok)
+		if records, ok := CanonicalArray([]byte(in)); ok || records != nil {
+			t.Errorf("%s: got %s, want it refused", in, printed(records))
 		}
+	}
+}
+
+// printed is the records' texts with a blank between them.
+func printed(records []Record) string {
+	var texts []string
+	for i := range records {
+		texts = append(texts, string(records[i].AppendJSON(nil)))
+	}
+	return strings.Join(texts, " ")
+}
+
+// The records of a compact batch lie in its bytes, and in one slice: what they hold
+// costs nothing.
+func TestCanonicalArrayCopiesNothing(t *testing.T) {
+	batch := []byte("[" + strings.Repeat(`{"a":1,"b":{"c":[true,"x"]},"d":"y"},`, 99) + "{}]")
+	if n := testing.AllocsPerRun(100, func() { CanonicalArray(batch) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+	records, _ := CanonicalArray(batch)
+	if raw, ok := records[50].Raw(); !ok || &raw[0] != &batch[1+50*len(`{"a":1,"b":{"c":[true,"x"]},"d":"y"},`)] {
+		t.Error("a record was copied")
 	}
 }
 
@@ -193,21 +208,19 @@ func FuzzCompact(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkCompact(t, b)
-		out, ends, ok := CompactArray(nil, b, nil)
+		records, ok := CanonicalArray(b)
 		v, err := ParseJSON(b)
 		if !ok {
 			return
 		}
 		items, isArray := v.([]any)
-		if err != nil || !isArray || len(items) != len(ends) {
-			t.Fatalf("%q: let through as an array of %d, the reader says %v %v", b, len(ends), v, err)
+		if err != nil || !isArray || len(items) != len(records) {
+			t.Fatalf("%q: let through as an array of %d, the reader says %v %v", b, len(records), v, err)
 		}
-		begin := 0
-		for i, end := range ends {
-			if want := AppendJSON(nil, items[i]); !bytes.Equal(out[begin:end], want) {
-				t.Fatalf("%q: element %d: got %q, want %q", b, i, out[begin:end], want)
+		for i := range records {
+			if got, want := records[i].AppendJSON(nil), AppendJSON(nil, items[i]); !bytes.Equal(got, want) {
+				t.Fatalf("%q: element %d: got %q, want %q", b, i, got, want)
 			}
-			begin = end
 		}
 	})
 }

@@ -121,14 +121,14 @@ func (in *inHTTP) unpack(encoding string, q *request) error {
 }
 
 func (in *inHTTP) unpackFrom(src io.Reader, q *request) error {
-	// plain is free until the body is decoded, and body must stay while it is read.
-	out, err := readLimited(src, q.plain[:0], in.unzipped)
+	// The body must stay while it is read.
+	out, err := readLimited(src, q.spare[:0], in.unzipped)
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return &decodeError{fmt.Errorf("Decompressed data exceeds limit of %d bytes", in.unzipped)} //nolint:staticcheck // Fluentd's own words
 	}
 	if err != nil {
 		return &decodeError{err}
 	}
-	q.plain, q.body = q.body[:0], out
+	q.spare, q.body = q.body[:0], out
 	return nil
 }

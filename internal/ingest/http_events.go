@@ -103,19 +103,14 @@ func (d decoder) form(r *http.Request, q *request, fields url.Values) error {
 	return errNoBody
 }
 
-// json takes one object or an array of objects.
+// json takes one object or an array of objects. The records may point into body.
 func (q *request) json(body []byte) error {
-	start := len(q.plain)
-	if out, ok := event.CompactRecord(q.plain, body); ok {
-		q.plain = out
-		return q.add(event.RawRecord(q.plain[start:]))
+	if raw, ok := event.CanonicalRecord(body); ok {
+		return q.add(event.RawRecord(raw))
 	}
-	q.plain = q.plain[:start]
-	if out, ends, ok := event.CompactArray(q.plain, body, nil); ok {
-		q.plain = out
-		return q.addAll(start, ends)
+	if records, ok := event.CanonicalArray(body); ok {
+		return q.addAll(records)
 	}
-	q.plain = q.plain[:start]
 	v, err := event.ParseJSON(body)
 	if err != nil {
 		return err
@@ -123,12 +118,11 @@ func (q *request) json(body []byte) error {
 	return q.addValue(v)
 }
 
-func (q *request) addAll(start int, ends []int) error {
-	for _, end := range ends {
-		if err := q.add(event.RawRecord(q.plain[start:end:end])); err != nil {
+func (q *request) addAll(records []event.Record) error {
+	for i := range records {
+		if err := q.add(&records[i]); err != nil {
 			return err
 		}
-		start = end
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ type httpHandler struct {
 
 // request is what a POST needs while it is under way; it is pooled.
 type request struct {
-	body   []byte // as sent, then unpacked
-	plain  []byte // compacted JSON; records point into it
+	body   []byte // as sent, then unpacked; records point into it
+	spare  []byte // what is unpacked goes here
 	events event.Stream
 
 	times     *byType
@@ -41,10 +41,10 @@ const keepRequest = 1 << 20
 
 func (q *request) release() {
 	clear(q.events)
-	if cap(q.body) > keepRequest || cap(q.plain) > keepRequest {
+	if cap(q.body) > keepRequest || cap(q.spare) > keepRequest {
 		return
 	}
-	q.body, q.plain, q.events = q.body[:0], q.plain[:0], q.events[:0]
+	q.body, q.spare, q.events = q.body[:0], q.spare[:0], q.events[:0]
 	requests.Put(q)
 }
 

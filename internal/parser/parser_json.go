@@ -43,8 +43,8 @@ func (p *jsonParser) Parse(text []byte, yield func(event.Event) error) error {
 		if raw, ok := event.CanonicalRecord(text); ok {
 			return p.yield(event.RawRecord(raw), yield)
 		}
-		if out, ends, ok := event.CompactArray(nil, text, nil); ok {
-			return p.yieldAll(out, ends, yield)
+		if records, ok := event.CanonicalArray(text); ok {
+			return p.yieldAll(records, yield)
 		}
 	}
 	v, err := p.mode.Parse(text)
@@ -54,13 +54,11 @@ func (p *jsonParser) Parse(text []byte, yield func(event.Event) error) error {
 	return p.yieldValue(v, yield)
 }
 
-func (p *jsonParser) yieldAll(body []byte, ends []int, yield func(event.Event) error) error {
-	start := 0
-	for _, end := range ends {
-		if err := p.yield(event.RawRecord(body[start:end:end]), yield); err != nil {
+func (p *jsonParser) yieldAll(records []event.Record, yield func(event.Event) error) error {
+	for i := range records {
+		if err := p.yield(&records[i], yield); err != nil {
 			return err
 		}
-		start = end
 	}
 	return nil
 }

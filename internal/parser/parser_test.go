@@ -356,16 +356,22 @@ func FuzzParsers(f *testing.F) {
 
 func BenchmarkJSON(b *testing.B) {
 	text := []byte(`{"ei":0,"event":"user.login","uid":"695139c0-9d75-4277-b806-e96cea4d4c4c","code":"T1000I","time":"2026-01-15T09:30:21.123Z","cluster_name":"teleport.example.com","user":"alice@example.com","success":true,"method":"local","addr.remote":"203.0.113.10:51454","user_agent":"Mozilla/5.0 (X11; Linux x86_64)","mfa_device":{"mfa_device_name":"yubikey","mfa_device_uuid":"f919295a-7862-4616-978a-ed0ce3c6c4f3","mfa_device_type":"WebAuthn"}}`)
-	for name, keep := range map[string]string{"keep": "true", "take": "false"} {
-		b.Run(name, func(b *testing.B) {
-			p, err := configured("@type json\ntime_type string\ntime_format %Y-%m-%dT%H:%M:%S\nkeep_time_key " + keep)
+	batch := []byte("[" + strings.Repeat(string(text)+",", 99) + string(text) + "]")
+	for _, c := range []struct {
+		name, keep string
+		text       []byte
+	}{{"keep", "true", text}, {"take", "false", text}, {"array100", "true", batch}} {
+		b.Run(c.name, func(b *testing.B) {
+			p, err := configured("@type json\ntime_type string\ntime_format %Y-%m-%dT%H:%M:%S\nkeep_time_key " + c.keep)
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.SetBytes(int64(len(text)))
+			b.SetBytes(int64(len(c.text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Parse(text, func(event.Event) error { return nil })
+				if err := p.Parse(c.text, func(event.Event) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}
