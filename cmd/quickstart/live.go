@@ -89,7 +89,7 @@ func (l *liveLine) show(x sample) {
 	if x.up {
 		l.prev = x.accepted
 	}
-	line := fmt.Sprintf("Teleport %d → read %d → accepted %.0f → in the buffer %.0f → in the bucket %d   oldest not yet in the bucket %.1f s",
+	line := fmt.Sprintf("Teleport %d → read %d → accepted, with recordings, %.0f → in the buffer %.0f → in the bucket %d   oldest not yet in the bucket %.1f s",
 		x.total, x.read, l.base+l.prev, x.buffered, x.inBucket, x.oldest)
 	switch {
 	case l.tty:
