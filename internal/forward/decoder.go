@@ -4,32 +4,47 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/sluicelog/sluice/internal/event"
 )
 
 // Decoder reads messages from a stream. It holds one message in memory, of at
-// most Limit bytes; what is larger is passed over without being kept.
+// most Limit bytes; what is larger is passed over without being kept. Memory grows
+// with the bytes that have come, never with the lengths that they announce.
 type Decoder struct {
 	// Limit is the largest message in bytes; 0 is none.
 	Limit int64
 	// Unpacked bounds what a compressed message may unpack to; 0 is none.
 	Unpacked int64
+	// Begin, if set, is called when the first bytes of a message are there and the
+	// rest has to be waited for; once for each message.
+	Begin func()
+	// Grow, if set, is asked before the memory of a message grows to so many bytes
+	// beyond the usual; its error ends the reading.
+	Grow func(size int64) error
 
-	r    io.Reader
-	buf  []byte // what was read and not used yet
-	json bool
-	seen bool // the first byte decided between msgpack and JSON
+	r     io.Reader
+	buf   []byte // what was read and not used yet
+	json  bool
+	seen  bool // the first byte decided between msgpack and JSON
+	begun bool // Begin was called for the present message
 }
 
 // NewDecoder reads from r.
 func NewDecoder(r io.Reader) *Decoder { return &Decoder{r: r} }
 
-// firstRead is how much is asked of the stream at once.
-const firstRead = 16 << 10
+const (
+	// firstRoom is the memory of a connection that has said nothing yet, and the
+	// least that is asked of the stream at once.
+	firstRoom = 4 << 10
+	// usualRoom is what every connection may hold without asking.
+	usualRoom = 64 << 10
+)
 
 // Next reads one message. The error is io.EOF at the end between messages,
 // ErrMalformed when the stream can not be read on, an [InvalidError] or
-// ErrTooLarge when just this message is lost, or the stream's own error. The
-// message's records point into the decoder's memory until the next call.
+// [TooLargeError] when just this message is lost, or the stream's own error. The
+// message points into the decoder's memory and is good until the next call.
 func (d *Decoder) Next() (*Message, error) {
 	if !d.seen {
 		if err := d.detect(); err != nil {
@@ -37,13 +52,48 @@ func (d *Decoder) Next() (*Message, error) {
 		}
 	}
 	if d.json {
-		return d.nextJSON()
+		raw, err := d.value(new(jsonFrame))
+		if err != nil {
+			return nil, err
+		}
+		return decodeJSON(raw, d.Unpacked)
 	}
-	raw, err := d.value()
+	raw, err := d.value(newFrame())
 	if err != nil {
 		return nil, err
 	}
-	return decodeMessage(raw, d.Unpacked)
+	m, err := decodeMessage(raw, d.Unpacked)
+	if err == nil && m.entries.stream != nil {
+		m.entries.stream.Grow = d.Grow
+	}
+	return m, err
+}
+
+// Value reads one msgpack value, for the handshake's messages.
+func (d *Decoder) Value() (any, error) {
+	d.seen = true
+	raw, err := d.value(newFrame())
+	if err != nil {
+		return nil, err
+	}
+	v, _, err := event.ReadMsgpack(raw)
+	return v, err
+}
+
+// Entry reads one [time, record] of a stream of such, as a chunk of a forward
+// output is one. The error is io.EOF at the end, or an [InvalidError] when a value
+// is no entry.
+func (d *Decoder) Entry() (event.Event, error) {
+	d.seen = true
+	raw, err := d.value(newFrame())
+	if err != nil {
+		return event.Event{}, err
+	}
+	e, invalid := entryOf(raw)
+	if invalid != nil {
+		return e, &InvalidError{Reason: "entry is no time and record", Value: invalid}
+	}
+	return e, nil
 }
 
 // detect looks at the first byte: JSON begins with { [ or white space, msgpack
@@ -59,58 +109,84 @@ func (d *Decoder) detect() error {
 	return nil
 }
 
-// value returns the next msgpack value whole.
-func (d *Decoder) value() ([]byte, error) {
-	f := newFrame()
+// finder finds the end of a value in bytes that arrive bit by bit: frame for
+// msgpack, jsonFrame for JSON.
+type finder interface {
+	// more goes on in b, which holds everything from the value's first byte on.
+	more(b []byte) (done bool, err error)
+	// need is the least that the value is long, as far as that is known by now.
+	need() int64
+	// at is how far more has got; the value's end when it is done.
+	at() int
+	// drop takes the first at() bytes of b away, which are not needed any more.
+	drop(b []byte) []byte
+}
+
+// value returns the next value whole.
+func (d *Decoder) value(f finder) ([]byte, error) {
+	d.begun = false
 	for {
 		done, err := f.more(d.buf)
 		switch {
 		case err != nil:
 			return nil, err
 		case done:
-			raw := d.buf[:f.pos]
-			d.buf = d.buf[f.pos:]
-			if d.Limit > 0 && int64(len(raw)) > d.Limit {
-				return nil, &TooLargeError{Tag: tagAtStart(raw), Size: int64(len(raw))}
-			}
-			return raw, nil
+			return d.cut(f.at())
 		case d.Limit > 0 && f.need() > d.Limit:
 			return nil, d.passOver(f)
 		}
-		if err := d.readInto(len(d.buf) > 0); err != nil {
+		if err := d.readOn(); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// cut takes the first n bytes out of the buffer. Memory that a large message took
+// must not be held by the silence that follows it.
+func (d *Decoder) cut(n int) ([]byte, error) {
+	raw := d.buf[:n:n]
+	d.buf = d.buf[n:]
+	if len(d.buf) == 0 && n > firstRoom {
+		d.buf = nil
+	}
+	if d.Limit > 0 && int64(n) > d.Limit {
+		return nil, &TooLargeError{Tag: tagAtStart(raw), Size: int64(n)}
+	}
+	return raw, nil
+}
+
 // passOver reads to the end of a value that is too large, keeping nothing of it.
-func (d *Decoder) passOver(f frame) error {
+func (d *Decoder) passOver(f finder) error {
 	lost := &TooLargeError{Tag: tagAtStart(d.buf)}
 	for {
-		d.buf = d.buf[f.pos:]
-		lost.Size += int64(f.pos)
-		f.pos = 0
+		lost.Size += int64(f.at())
+		if d.buf = f.drop(d.buf); len(d.buf) == 0 {
+			d.buf = nil
+		}
+		if err := d.readOn(); err != nil {
+			return err
+		}
 		done, err := f.more(d.buf)
 		if err != nil {
 			return err
 		}
 		if done {
-			d.buf = d.buf[f.pos:]
-			lost.Size += int64(f.pos)
+			lost.Size += int64(f.at())
+			d.buf = f.drop(d.buf)
 			return lost
-		}
-		if f.pos == len(d.buf) {
-			lost.Size += int64(f.pos)
-			d.buf, f.pos = d.buf[:0], 0
-		}
-		if err := d.readInto(true); err != nil {
-			return err
 		}
 	}
 }
 
-// readInto reads more; an end in the middle of a value is no clean end.
-func (d *Decoder) readInto(inside bool) error {
+// readOn reads more of a value; an end in the middle of it is no clean end.
+func (d *Decoder) readOn() error {
+	inside := len(d.buf) > 0 || d.begun
+	if inside && !d.begun {
+		d.begun = true
+		if d.Begin != nil {
+			d.Begin()
+		}
+	}
 	err := d.read()
 	if inside && errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -119,10 +195,16 @@ func (d *Decoder) readInto(inside bool) error {
 }
 
 // read appends to buf. Its memory is taken anew when what was used has left no
-// room in front, so that messages which are still in use stay as they are.
+// room in front, so that a message which is still in use stays as it is.
 func (d *Decoder) read() error {
-	if cap(d.buf)-len(d.buf) < firstRead/4 {
-		grown := make([]byte, len(d.buf), max(2*len(d.buf), firstRead))
+	if cap(d.buf)-len(d.buf) < firstRoom/4 {
+		size := max(2*len(d.buf), firstRoom)
+		if size > usualRoom && d.Grow != nil {
+			if err := d.Grow(int64(size)); err != nil {
+				return err
+			}
+		}
+		grown := make([]byte, len(d.buf), size)
 		copy(grown, d.buf)
 		d.buf = grown
 	}

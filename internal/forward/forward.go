@@ -11,6 +11,10 @@
 // or the same as JSON text. An option "chunk" asks for the answer {"ack": chunk}.
 // The facts follow the protocol's specification (Forward Protocol Specification
 // v1) and what Fluentd 1.19 was seen to do with broken messages.
+//
+// A [Decoder] cuts the stream into messages (frame.go finds their ends without
+// reading them). A [Message] gives its entries in batches, so that a large one is
+// never in memory as records all at once.
 package forward
 
 import (
@@ -18,20 +22,6 @@ import (
 
 	"github.com/sluicelog/sluice/internal/event"
 )
-
-// Message is one decoded message.
-type Message struct {
-	Tag    string
-	Events event.Stream
-	// Chunk is the id that the sender wants acknowledged; HasChunk says that it
-	// asked.
-	Chunk    string
-	HasChunk bool
-	JSON     bool  // the message came as JSON, and so goes the answer
-	Size     int64 // bytes on the wire
-	Invalid  []any // entries that are no events
-	Single   bool  // Message mode: the one event stands in the message itself
-}
 
 // ErrMalformed is bytes that are no message: the connection can not be read on.
 var ErrMalformed = errors.New("malformed message")
@@ -58,6 +48,12 @@ type InvalidError struct {
 }
 
 func (e *InvalidError) Error() string { return "got invalid event and drop it: " + e.Reason }
+
+// PackedError is a message whose entries can not be unpacked. Nothing of it was
+// taken, and it must not be acknowledged: the sender has the only copy.
+type PackedError struct{ Tag, Reason string }
+
+func (e *PackedError) Error() string { return e.Reason }
 
 // AppendAck appends the answer to a message with a chunk id.
 func AppendAck(dst []byte, m *Message) []byte {

@@ -17,10 +17,9 @@ type frame struct {
 // maxValues keeps the count from running over.
 const maxValues = 1 << 40
 
-func newFrame() frame { return frame{values: 1} }
+func newFrame() *frame { return &frame{values: 1} }
 
-// more goes on in b, which holds everything from the value's first byte on. done
-// is set when the value is complete; it then ends at f.pos.
+// more implements finder.
 func (f *frame) more(b []byte) (done bool, err error) {
 	for {
 		if f.skip > 0 {
@@ -46,9 +45,18 @@ func (f *frame) more(b []byte) (done bool, err error) {
 	}
 }
 
-// need is the least that the value is long, as far as it is known by now: a length
-// that is announced counts before its bytes are there.
+// need implements finder: a length that is announced counts before its bytes are
+// there.
 func (f *frame) need() int64 { return int64(f.pos) + f.skip + f.values }
+
+// at implements finder.
+func (f *frame) at() int { return f.pos }
+
+// drop implements finder.
+func (f *frame) drop(b []byte) []byte {
+	b, f.pos = b[f.pos:], 0
+	return b
+}
 
 // head takes the head of one value, when all of it is there.
 func (f *frame) head(b []byte) (ok bool, err error) {

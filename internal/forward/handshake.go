@@ -131,29 +131,3 @@ func digest(parts ...string) string {
 
 // Equal compares digests without telling by its time how far they agree.
 func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
-
-// Entry reads one [time, record] of a stream of such, as a chunk of a forward
-// output is one. The error is io.EOF at the end, or an [InvalidError] when a value
-// is no entry.
-func (d *Decoder) Entry() (event.Event, error) {
-	v, err := d.Value()
-	if err != nil {
-		return event.Event{}, err
-	}
-	e, ok := entryOf(v)
-	if !ok {
-		return e, &InvalidError{Reason: "entry is no time and record", Value: v}
-	}
-	return e, nil
-}
-
-// Value reads one msgpack value, for the handshake's messages.
-func (d *Decoder) Value() (any, error) {
-	d.seen = true
-	raw, err := d.value()
-	if err != nil {
-		return nil, err
-	}
-	v, _, err := event.ReadMsgpack(raw)
-	return v, err
-}

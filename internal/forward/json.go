@@ -6,54 +6,92 @@ import (
 	"github.com/sluicelog/sluice/internal/event"
 )
 
-// nextJSON reads one message of a stream that is JSON text: values one after the
-// other, with or without white space between.
-func (d *Decoder) nextJSON() (*Message, error) {
-	depth, inString, escaped := 0, false, false
-	for i := 0; ; i++ {
-		for i >= len(d.buf) {
-			if err := d.readInto(depth > 0); err != nil {
-				return nil, err
-			}
-		}
-		switch c := d.buf[i]; {
-		case escaped:
-			escaped = false
-		case inString:
-			escaped = c == '\\'
-			inString = c != '"'
-		case c == '"':
-			inString = true
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			depth--
-		case depth == 0 && (c == ' ' || c == '\n' || c == '\r' || c == '\t'):
-			d.buf = d.buf[1:]
-			i--
-			continue
-		case depth == 0:
-			return nil, fmt.Errorf("%w: byte %q between JSON messages", ErrMalformed, c)
-		}
-		if depth <= 0 && !inString {
-			raw := d.buf[:i+1]
-			d.buf = d.buf[i+1:]
-			return d.jsonMessage(raw)
-		}
-		if d.Limit > 0 && int64(i+1) >= d.Limit {
-			return nil, fmt.Errorf("%w: JSON message is larger than chunk_size_limit", ErrMalformed)
-		}
-	}
+// jsonFrame finds the end of one JSON value in a stream of values that stand one
+// after the other, with or without white space between. It does not check what it
+// passes over.
+type jsonFrame struct {
+	depth             int
+	inString, escaped bool
+	began, ended      bool
+	pos               int
 }
 
-func (d *Decoder) jsonMessage(raw []byte) (*Message, error) {
+// more implements finder.
+func (f *jsonFrame) more(b []byte) (done bool, err error) {
+	for ; f.pos < len(b) && !f.ended; f.pos++ {
+		if err := f.step(b[f.pos]); err != nil {
+			return false, err
+		}
+	}
+	return f.ended, nil
+}
+
+func (f *jsonFrame) step(c byte) error {
+	switch {
+	case f.escaped:
+		f.escaped = false
+		return nil
+	case f.inString:
+		f.escaped, f.inString = c == '\\', c != '"'
+	case c == '"':
+		f.inString, f.began = true, true
+	case c == '[' || c == '{':
+		f.depth++
+		f.began = true
+	case c == ']' || c == '}':
+		f.depth--
+	case f.depth == 0 && c != ' ' && c != '\n' && c != '\r' && c != '\t':
+		return fmt.Errorf("%w: byte %q between JSON messages", ErrMalformed, c)
+	}
+	if f.depth < 0 {
+		return fmt.Errorf("%w: byte %q between JSON messages", ErrMalformed, c)
+	}
+	f.ended = f.began && f.depth == 0 && !f.inString
+	return nil
+}
+
+// need implements finder.
+func (f *jsonFrame) need() int64 { return int64(f.pos) }
+
+// at implements finder.
+func (f *jsonFrame) at() int { return f.pos }
+
+// drop implements finder.
+func (f *jsonFrame) drop(b []byte) []byte {
+	b, f.pos = b[f.pos:], 0
+	return b
+}
+
+func decodeJSON(raw []byte, unpacked int64) (*Message, error) {
 	v, err := event.ParseJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	m, err := messageOf(v, d.Unpacked)
-	if m != nil {
-		m.JSON, m.Size = true, int64(len(raw))
+	parts, _ := v.([]any)
+	m, err := messageOf(v, at(parts, 0), len(parts))
+	if err != nil {
+		return nil, err
 	}
-	return m, err
+	m.JSON, m.Size = true, int64(len(raw))
+	switch second := parts[1].(type) {
+	case []any:
+		m.setOption(at(parts, 2))
+		m.entries.values = second
+		return m, nil
+	case string:
+		m.setOption(at(parts, 2))
+		return m, m.setPacked([]byte(second), unpacked)
+	default:
+		m.setOption(at(parts, 3))
+		m.Single = true
+		m.entries.values = []any{parts[1:min(3, len(parts))]}
+		return m, nil
+	}
+}
+
+func at(parts []any, i int) any {
+	if i < len(parts) {
+		return parts[i]
+	}
+	return nil
 }

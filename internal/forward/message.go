@@ -2,192 +2,155 @@ package forward
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/sluicelog/sluice/internal/event"
 )
 
-// decodeMessage makes a message of one whole msgpack value.
+// Message is one message. Its entries are read by [Message.Batch].
+type Message struct {
+	Tag string
+	// Chunk is the id that the sender wants acknowledged; HasChunk says that it
+	// asked.
+	Chunk    string
+	HasChunk bool
+	JSON     bool  // the message came as JSON, and so goes the answer
+	Size     int64 // bytes on the wire
+	Single   bool  // Message mode: the one event stands in the message itself
+
+	compressed string
+	entries    entries
+}
+
+// decodeMessage makes a message of one whole msgpack value. Only what stands around
+// the entries is read.
 func decodeMessage(raw []byte, unpacked int64) (*Message, error) {
-	v, _, err := event.ReadMsgpack(raw)
+	body, n, isArray := arrayOf(raw)
+	if !isArray {
+		return nil, &InvalidError{Reason: "message is no array", Value: valueOf(raw)}
+	}
+	parts := partsOf(body, n)
+	var tag any
+	if len(parts) > 0 {
+		tag = valueOf(parts[0])
+	}
+	m, err := messageOf(lazily(raw), tag, len(parts))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, err
 	}
-	m, err := messageOf(v, unpacked)
-	if m != nil {
-		m.Size = int64(len(raw))
+	m.Size = int64(len(raw))
+	if list, n, ok := arrayOf(parts[1]); ok {
+		m.setOption(partAt(parts, 2))
+		m.entries.rest, m.entries.left = list, n
+		return m, nil
 	}
-	return m, err
+	if packed, ok := payloadOf(parts[1]); ok {
+		m.setOption(partAt(parts, 2))
+		return m, m.setPacked(packed, unpacked)
+	}
+	m.setOption(partAt(parts, 3))
+	m.Single = true
+	m.entries.values = []any{[]any{valueOf(parts[1]), partAt(parts, 2)}}
+	return m, nil
 }
 
-// messageOf sorts a value into the protocol's modes. A bare nil or an empty array
-// is a heartbeat of some clients.
-func messageOf(v any, unpacked int64) (*Message, error) {
-	parts, ok := v.([]any)
-	if !ok {
-		return nil, &InvalidError{Reason: "message is no array", Value: v}
-	}
-	if len(parts) < 2 {
-		tag, _ := textOf(first(parts))
-		return nil, &InvalidError{Tag: tag, Reason: "message has no entries", Value: v}
-	}
-	tag, ok := textOf(parts[0])
-	if !ok {
-		return nil, &InvalidError{Reason: "tag is no string", Value: v}
-	}
-	m := &Message{Tag: tag}
-	switch entries := parts[1].(type) {
-	case []any:
-		m.setOption(parts, 2)
-		for _, e := range entries {
-			m.add(e)
-		}
-		return m, nil
-	case string, event.Binary:
-		option := m.setOption(parts, 2)
-		packed, _ := bytesOf(entries)
-		return m, m.addPacked(packed, option, unpacked)
+// lazily is bytes that become a value when somebody wants to see it.
+type lazily []byte
+
+// messageOf begins a message by its tag. whole is what it is, for the error.
+func messageOf(whole, tag any, parts int) (*Message, error) {
+	text, isText := textOf(tag)
+	reason := ""
+	switch {
+	case parts < 2:
+		reason = "message has no entries"
+	case !isText:
+		reason = "tag is no string"
 	default:
-		// One event. When it is none, no retry can mend that: an answer that the
-		// sender has asked for is given all the same, as in Fluentd.
-		m.setOption(parts, 3)
-		m.Single = true
-		m.add(parts[1:min(3, len(parts))])
-		return m, nil
+		return &Message{Tag: text}, nil
 	}
+	if raw, ok := whole.(lazily); ok {
+		whole = valueOf(raw)
+	}
+	return nil, &InvalidError{Tag: text, Reason: reason, Value: whole}
 }
 
-func first(parts []any) any {
-	if len(parts) == 0 {
-		return nil
-	}
-	return parts[0]
-}
-
-func (m *Message) setOption(parts []any, i int) *event.Record {
-	if len(parts) <= i {
-		return nil
-	}
-	option, _ := parts[i].(*event.Record)
+func (m *Message) setOption(v any) {
+	option, _ := v.(*event.Record)
 	if option == nil {
-		return nil
+		return
 	}
 	if chunk, ok := option.Get("chunk"); ok {
 		m.Chunk, m.HasChunk = textOf(chunk)
 	}
-	return option
+	how, _ := option.Get("compressed")
+	m.compressed = event.Text(how)
 }
 
-// add takes one [time, record]; what is none is kept apart.
-func (m *Message) add(v any) {
-	if e, ok := entryOf(v); ok {
-		m.Events = append(m.Events, e)
-	} else {
-		m.Invalid = append(m.Invalid, v)
+// arrayOf is the elements of an array, one after the other, and their number.
+func arrayOf(raw []byte) (body []byte, n int64, ok bool) {
+	if len(raw) == 0 || raw[0]>>4 != 0x9 && raw[0] != 0xdc && raw[0] != 0xdd {
+		return nil, 0, false
 	}
+	f := newFrame()
+	if ok, err := f.head(raw); err != nil || !ok {
+		return nil, 0, false
+	}
+	return raw[f.pos:], f.values, true
 }
 
-func entryOf(v any) (event.Event, bool) {
-	pair, ok := v.([]any)
-	if !ok || len(pair) < 2 {
-		return event.Event{}, false
+// payloadOf is the bytes of a str or bin.
+func payloadOf(raw []byte) ([]byte, bool) {
+	if c := raw[0]; c>>5 != 0x5 && (c < 0xc4 || c > 0xc6) && (c < 0xd9 || c > 0xdb) {
+		return nil, false
 	}
-	t, okTime := timeOf(pair[0])
-	record, okRecord := pair[1].(*event.Record)
-	return event.Event{Time: t, Record: record}, okTime && okRecord
+	f := newFrame()
+	if ok, err := f.head(raw); err != nil || !ok {
+		return nil, false
+	}
+	return raw[f.pos:], true
 }
 
-// addPacked takes entries that stand one after the other. Bytes that are no entry,
-// or end within one, are kept apart with all that follows them. What can not be
-// unpacked spoils the whole message: the sender keeps it.
-func (m *Message) addPacked(packed []byte, option *event.Record, unpacked int64) error {
-	if option != nil {
-		how, _ := option.Get("compressed")
-		var err error
-		if packed, err = unpack(packed, event.Text(how), unpacked); err != nil {
-			return &InvalidError{Tag: m.Tag, Reason: err.Error()}
-		}
-	}
-	for len(packed) > 0 {
-		v, rest, err := event.ReadMsgpack(packed)
+// partsOf cuts the first elements of an array apart; a message has at most four
+// that mean something.
+func partsOf(body []byte, n int64) [][]byte {
+	parts := make([][]byte, 0, 4)
+	for range min(n, 4) {
+		rest, err := event.SkipMsgpack(body)
 		if err != nil {
-			m.Invalid = append(m.Invalid, event.Binary(bytes.Clone(packed)))
-			return nil
+			break
 		}
-		m.add(v)
-		packed = rest
+		parts = append(parts, body[:len(body)-len(rest)])
+		body = rest
+	}
+	return parts
+}
+
+func partAt(parts [][]byte, i int) any {
+	if i < len(parts) {
+		return valueOf(parts[i])
 	}
 	return nil
 }
 
-func unpack(packed []byte, how string, limit int64) ([]byte, error) {
-	var r io.Reader
-	switch how {
-	case "gzip":
-		zr, err := gzip.NewReader(bytes.NewReader(packed))
-		if err != nil {
-			return nil, errors.New("gzip entries are broken")
-		}
-		r = zr
-	case "zstd":
-		zr, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, errors.New("zstd entries are broken")
-		}
-		defer zr.Close()
-		r = zr
-	default:
-		return packed, nil // "text", or nothing
+// valueOf reads a value; what no record can hold stays the bytes that it is.
+func valueOf(raw []byte) any {
+	v, _, err := event.ReadMsgpack(raw)
+	if err != nil {
+		return event.Binary(bytes.Clone(raw))
 	}
-	if limit <= 0 {
-		limit = 1 << 40
-	}
-	out, err := io.ReadAll(io.LimitReader(r, limit+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s entries are broken", how)
-	case int64(len(out)) > limit:
-		return nil, fmt.Errorf("entries unpack to more than %d bytes", limit)
-	}
-	return out, nil
-}
-
-// timeOf takes an EventTime or a whole number of seconds; second 0 means now.
-// Anything else, a float too, is no time, as in Fluentd.
-func timeOf(v any) (event.Time, bool) {
-	t := event.Time{}
-	switch v := v.(type) {
-	case event.Time:
-		t = v
-	case int64:
-		t.Sec = v
-	default:
-		return t, false
-	}
-	if t.Sec == 0 {
-		t = event.Now()
-	}
-	return t, true
+	return v
 }
 
 // tagAtStart is the tag of a message of which only the first bytes are there.
 func tagAtStart(raw []byte) string {
-	f := newFrame()
-	if len(raw) == 0 {
+	if len(raw) > 0 && raw[0] == '[' {
 		return ""
 	}
-	if c := raw[0]; c>>4 != 0x9 && c != 0xdc && c != 0xdd {
+	body, _, ok := arrayOf(raw)
+	if !ok {
 		return ""
 	}
-	if ok, err := f.head(raw); err != nil || !ok {
-		return ""
-	}
-	v, _, err := event.ReadMsgpack(raw[f.pos:])
+	v, _, err := event.ReadMsgpack(body)
 	if err != nil {
 		return ""
 	}
@@ -196,16 +159,11 @@ func tagAtStart(raw []byte) string {
 }
 
 func textOf(v any) (string, bool) {
-	b, ok := bytesOf(v)
-	return string(b), ok
-}
-
-func bytesOf(v any) ([]byte, bool) {
 	switch v := v.(type) {
 	case string:
-		return []byte(v), true
-	case event.Binary:
 		return v, true
+	case event.Binary:
+		return string(v), true
 	}
-	return nil, false
+	return "", false
 }

@@ -1,17 +1,16 @@
 package ingest
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-
-	"github.com/prometheus/client_golang/prometheus"
+	"time"
 
 	"github.com/sluicelog/sluice/internal/forward"
 	"github.com/sluicelog/sluice/internal/param"
-	"github.com/sluicelog/sluice/internal/plugin"
 )
 
 // security is <security> of the forward source: a shared key, users, and the
@@ -72,13 +71,16 @@ func (s *security) check() error {
 
 // refusal is why a sender may not send: what the sender is told, and what the log
 // says, in Fluentd's words.
-type refusal struct{ reason, log, hostname string }
+type refusal struct {
+	reason, log, hostname string
+	label                 string // for the metric
+}
 
 func (r *refusal) Error() string { return r.log }
 
 // handshake runs HELO, PING, PONG. A sender that may not send gives a *refusal.
-func (s *security) handshake(conn net.Conn, d *forward.Decoder, address string, keepalive bool) error {
-	known := s.find(address)
+func (s *security) handshake(ctx context.Context, conn net.Conn, d *forward.Decoder, address string, keepalive bool) error {
+	known := s.find(ctx, address)
 	nonce, auth := randomText(), randomText()
 	if _, err := conn.Write(forward.Helo{Nonce: nonce, Auth: auth, Keepalive: keepalive}.Append(nil)); err != nil {
 		return fmt.Errorf("send HELO: %w", err)
@@ -113,22 +115,29 @@ func (s *security) handshake(conn net.Conn, d *forward.Decoder, address string, 
 type proof struct{ key, nonce, auth string }
 
 // find is the <client> section of an address; nil when there is none.
-func (s *security) find(address string) *client {
+func (s *security) find(ctx context.Context, address string) *client {
 	addr, err := netip.ParseAddr(address)
+	addr = addr.Unmap().WithZone("")
 	for i := range s.clients {
 		c := &s.clients[i]
-		if c.host == address || c.network != "" && err == nil && c.prefix.Contains(addr.Unmap()) || c.resolves(address) {
+		if c.network != "" && err == nil && c.prefix.Contains(addr) || c.host != "" && c.is(ctx, address) {
 			return c
 		}
 	}
 	return nil
 }
 
-func (c *client) resolves(address string) bool {
-	if c.host == "" || net.ParseIP(c.host) != nil {
-		return false
+// lookupTime is how long the name of a <client> may take to resolve.
+const lookupTime = 5 * time.Second
+
+// is reports whether host is, or resolves to, the address.
+func (c *client) is(ctx context.Context, address string) bool {
+	if c.host == address || net.ParseIP(c.host) != nil {
+		return c.host == address
 	}
-	addresses, err := net.LookupHost(c.host)
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, c.host)
 	return err == nil && slices.Contains(addresses, address)
 }
 
@@ -136,9 +145,9 @@ func (c *client) resolves(address string) bool {
 func (s *security) judge(p forward.Ping, known *client, address string, with proof) *refusal {
 	switch {
 	case known == nil && !s.anonymous:
-		return &refusal{fmt.Sprintf("anonymous source host '%s' denied", address), "Anonymous client disallowed", p.Hostname}
+		return &refusal{fmt.Sprintf("anonymous source host '%s' denied", address), "Anonymous client disallowed", p.Hostname, "anonymous"}
 	case !forward.Equal(p.Digest, forward.KeyDigest(p.Salt, p.Hostname, with.nonce, with.key)):
-		return &refusal{"shared_key mismatch", "Shared key mismatch", p.Hostname}
+		return &refusal{"shared_key mismatch", "Shared key mismatch", p.Hostname, "shared_key"}
 	case !s.userAuth:
 		return nil
 	}
@@ -148,25 +157,11 @@ func (s *security) judge(p forward.Ping, known *client, address string, with pro
 			return nil
 		}
 	}
-	return &refusal{"username/password mismatch", "Authentication failed", p.Hostname}
+	return &refusal{"username/password mismatch", "Authentication failed", p.Hostname, "user"}
 }
 
 func randomText() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return string(b[:])
-}
-
-// forwardCounts is the numbers of one forward source.
-type forwardCounts struct {
-	open    prometheus.Gauge
-	refused prometheus.Counter
-}
-
-func newForwardCounts(env plugin.Env) *forwardCounts {
-	m := env.Metrics
-	return &forwardCounts{
-		open:    m.Gauge("relay_forward_connections", "Connections open now.", "plugin_id").WithLabelValues(env.ID),
-		refused: m.Counter("relay_forward_refused_total", "Connections whose handshake failed.", "plugin_id").WithLabelValues(env.ID),
-	}
 }

@@ -25,21 +25,21 @@ type inForward struct {
 	port                    int
 	bind                    string
 	chunkLimit, chunkWarn   int64
+	unpackedLimit           int64
+	memoryLimit             int64
 	skipInvalid             bool
 	tag, tagPrefix          string
 	addressKey, hostnameKey string
 	denyKeepalive           bool
 	maxConnections          int
 	idleTimeout             time.Duration
+	messageTimeout          time.Duration
 	security                security
 	hasSecurity             bool
 	transport               tlsconf.Server
-	ignored                 struct {
-		backlog, linger        int
-		resolve, sendKeepalive bool
-		heartbeat, blocking    time.Duration
-	}
 
+	memory  *messageMemory
+	names   names
 	tally   *tally
 	counts  *forwardCounts
 	rejects *rejects
@@ -54,7 +54,7 @@ func NewForward(env plugin.Env) plugin.Input {
 func (in *inForward) Params(p *param.Set) {
 	p.Int("port", &in.port, 24224, "Port to listen on, TCP for events and UDP for heartbeats.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
-	p.Size("chunk_size_limit", &in.chunkLimit, 0, "Largest message; larger ones are dropped with a warning. 0 is the limit of 256m.")
+	p.Size("chunk_size_limit", &in.chunkLimit, 0, "Largest message, as sent; larger ones are dropped with a warning. 0 is the limit of 512m.")
 	p.Size("chunk_size_warn_limit", &in.chunkWarn, 0, "Warn about messages that are larger; 0 is never.")
 	p.Bool("skip_invalid_event", &in.skipInvalid, true, "Take the other events of a message that holds invalid ones; without it the whole message is dropped.")
 	p.String("tag", &in.tag, "", "Give every event this tag.")
@@ -64,11 +64,15 @@ func (in *inForward) Params(p *param.Set) {
 	p.Bool("deny_keepalive", &in.denyKeepalive, false, "Close the connection after each message.")
 	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
 	p.Time("idle_timeout", &in.idleTimeout, 0, "Close connections that are silent for so long; 0 is never.")
-	p.Int("backlog", &in.ignored.backlog, 0, "Accepted; the system's own limit holds.")
-	p.Int("linger_timeout", &in.ignored.linger, 0, "Accepted; connections are closed in order.")
-	p.Bool("resolve_hostname", &in.ignored.resolve, false, "Look up the sender's host name; on when source_hostname_key is set.")
-	p.Bool("send_keepalive_packet", &in.ignored.sendKeepalive, false, "Accepted; TCP keep-alive is always on.")
-	p.Time("blocking_timeout", &in.ignored.blocking, 500*time.Millisecond, "Accepted; nothing here blocks in turns.")
+	p.Time("message_timeout", &in.messageTimeout, 5*time.Minute, "Close connections that begin a message and do not end it; time begins again each time what is there has doubled.")
+	p.Size("decompression_size_limit", &in.unpackedLimit, 2<<30, "Largest compressed message after unpacking.")
+	p.Size("message_memory_limit", &in.memoryLimit, 64<<20, "Memory for the messages of all connections; one larger message at a time is taken alone.")
+	p.Ignore("backlog", "the system's own limit holds")
+	p.Ignore("linger_timeout", "connections are closed in order, so that an acknowledgement on its way arrives")
+	p.Ignore("resolve_hostname", "it is on when source_hostname_key is set")
+	p.Ignore("send_keepalive_packet", "TCP keep-alive is always on")
+	p.Ignore("blocking_timeout", "nothing here blocks in turns")
+	p.Ignore("heartbeat_interval", "a source has no heartbeat of its own")
 	param.Section(p, "security", &in.security, securityParams, "Who may send.").Present(&in.hasSecurity)
 	in.transport.SubjectParam(p)
 	in.transport.Section(p)
@@ -76,8 +80,11 @@ func (in *inForward) Params(p *param.Set) {
 
 // Check holds the rules between parameters.
 func (in *inForward) Check() error {
-	if in.port < 0 || in.port > 65535 {
+	switch {
+	case in.port < 0 || in.port > 65535:
 		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
+	case in.messageTimeout <= 0:
+		return param.Errorf("message_timeout", "leave the line out for 5 minutes", "a message that takes no time can not be read")
 	}
 	if in.hasSecurity {
 		if err := in.security.check(); err != nil {
@@ -99,12 +106,14 @@ func (in *inForward) Start(context.Context) error {
 	if in.chunkLimit <= 0 {
 		in.chunkLimit = defaultChunkLimit
 	}
+	in.memory = newMessageMemory(in.memoryLimit)
 	in.rejects.open()
 	return in.transport.Open(in.env.Log, in.env.Metrics)
 }
 
-// defaultChunkLimit bounds the memory that one message may take.
-const defaultChunkLimit = 256 << 20
+// defaultChunkLimit bounds the memory that one message may take. A chunk of a file
+// buffer may be 256 MiB long, and the message around it is longer.
+const defaultChunkLimit = 512 << 20
 
 // Run accepts connections until ctx ends; messages that were read are emitted
 // before it returns.
@@ -119,7 +128,7 @@ func (in *inForward) Run(ctx context.Context, e plugin.Emitter) error {
 		return errors.Join(fmt.Errorf("listen for heartbeats on %s: %w", tcp.Addr(), err), tcp.Close())
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { answerHeartbeats(udp) })
+	wg.Go(func() { answerHeartbeats(ctx, udp) })
 	err = withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
 		ln := in.transport.Listen(limitConnections(tcp, in.maxConnections))
 		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) { in.serve(ctx, conn, certify(&in.transport, conn, e)) })
@@ -129,16 +138,31 @@ func (in *inForward) Run(ctx context.Context, e plugin.Emitter) error {
 	return err
 }
 
+// senderOf is who sits at the other end.
+func (in *inForward) senderOf(addr net.Addr) sender {
+	host, _, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		host = addr.String()
+	}
+	s := sender{address: host}
+	if in.hostnameKey != "" {
+		s.hostname = in.names.of(host)
+	}
+	return s
+}
+
 // answerHeartbeats sends a byte back for each packet, as Fluentd does.
-func answerHeartbeats(udp net.PacketConn) {
+func answerHeartbeats(ctx context.Context, udp net.PacketConn) {
 	var packet [128]byte
 	for {
 		_, from, err := udp.ReadFrom(packet[:])
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
-		}
-		if err == nil {
+		case err == nil:
 			_, _ = udp.WriteTo([]byte{0}, from)
+		case pause(ctx, 50*time.Millisecond) != nil:
+			return
 		}
 	}
 }

@@ -65,6 +65,10 @@ type calm struct {
 const calmBurst = 5
 
 func (c *calm) warn(log *slog.Logger, words string, attrs ...any) {
+	c.say(log, slog.LevelWarn, words, attrs...)
+}
+
+func (c *calm) say(log *slog.Logger, level slog.Level, words string, attrs ...any) {
 	unsaid, ok := c.allows(words)
 	if !ok {
 		return
@@ -72,7 +76,7 @@ func (c *calm) warn(log *slog.Logger, words string, attrs ...any) {
 	if unsaid > 0 {
 		attrs = append(attrs, "not_logged", unsaid)
 	}
-	log.Warn(words, attrs...)
+	log.Log(context.Background(), level, words, attrs...)
 }
 
 func (c *calm) allows(words string) (unsaid int, ok bool) {
