@@ -4,10 +4,13 @@ import (
 	"time"
 )
 
-// StartCmd is `handler start`: names, defaults, environment and help of every
-// flag are declared here once. Where two environment names are listed the older
-// spelling counts first, as upstream has it; FDWRD is upstream's slip of the pen.
-type StartCmd struct {
+// Names, defaults, environment and help of every flag are declared here once, in
+// groups that the commands beside start use too. Where two environment names are
+// listed the older spelling counts first, as upstream has it; FDWRD is upstream's
+// slip of the pen.
+
+// ReceiverOptions say where events go.
+type ReceiverOptions struct {
 	FluentdURL            []string `name:"fluentd-url" env:"FDFWD_FLUENTD_URL" help:"URL that audit events are posted to; several are chosen from by the event's id." sep:","`
 	FluentdSessionURL     string   `name:"fluentd-session-url" env:"FDFWD_FLUENTD_SESSION_URL" help:"URL that recordings are posted to; .<session id>.log is put behind it."`
 	FluentdCert           string   `name:"fluentd-cert" env:"FDWRD_FLUENTD_CERT,FDFWD_FLUENTD_CERT" help:"Client certificate for the receiver." type:"existingfile"`
@@ -18,7 +21,10 @@ type StartCmd struct {
 	FluentdMaxBatchBytes  int      `name:"fluentd-max-batch-bytes" env:"FDFWD_FLUENTD_MAX_BATCH_BYTES" default:"1048576" help:"Most bytes in one request of several events."`
 	FluentdGzip           bool     `name:"fluentd-gzip" env:"FDFWD_FLUENTD_GZIP" help:"Compress request bodies."`
 	FluentdHTTP2          bool     `name:"fluentd-http2" env:"FDFWD_FLUENTD_HTTP2" help:"Speak HTTP/2 when the receiver offers it."`
+}
 
+// TeleportOptions say which cluster is read, and as whom.
+type TeleportOptions struct {
 	TeleportAddr            string        `name:"teleport-addr" env:"FDFWD_TELEPORT_ADDR" default:"localhost:3025" help:"Teleport's Auth service or proxy."`
 	TeleportIdentity        string        `name:"teleport-identity" env:"FDFWD_TELEPORT_IDENTITY" help:"Identity file." type:"existingfile"`
 	TeleportCA              string        `name:"teleport-ca" env:"FDFWD_TELEPORT_CA" help:"CA of Teleport's certificate, with --teleport-cert and --teleport-key." type:"existingfile"`
@@ -26,11 +32,33 @@ type StartCmd struct {
 	TeleportKey             string        `name:"teleport-key" env:"FDFWD_TELEPORT_KEY" help:"Key of the client certificate for Teleport." type:"existingfile"`
 	TeleportRefreshEnabled  bool          `name:"teleport-refresh-enabled" env:"FDFWD_TELEPORT_REFRESH_ENABLED" help:"Read the identity file again at intervals."`
 	TeleportRefreshInterval time.Duration `name:"teleport-refresh-interval" env:"FDFWD_TELEPORT_REFRESH_INTERVAL" default:"1m" help:"How often the identity file is read again."`
+}
 
-	Storage          string        `name:"storage" env:"FDFWD_STORAGE" help:"Folder that keeps how far the handler has got."`
+// StorageOptions say where the handler keeps how far it has got.
+type StorageOptions struct {
+	Storage string `name:"storage" env:"FDFWD_STORAGE" help:"Folder that keeps how far the handler has got."`
+}
+
+// FilterOptions say which audit events are wanted.
+type FilterOptions struct {
+	Types          []string `name:"types" env:"FDFWD_TYPES" help:"Only these event types." sep:","`
+	SkipEventTypes []string `name:"skip-event-types" env:"FDFWD_SKIP_EVENT_TYPES" help:"Audit event types to leave out." sep:","`
+}
+
+// AdminOptions say where a running handler answers questions.
+type AdminOptions struct {
+	MetricsAddr string `name:"metrics-addr" env:"FDFWD_METRICS_ADDR" default:"off" help:"Address of /metrics, /healthz, /readyz and /status; off serves nothing."`
+}
+
+// StartCmd is `handler start`.
+type StartCmd struct {
+	ReceiverOptions
+	TeleportOptions
+	StorageOptions
+	FilterOptions
+	AdminOptions
+
 	Batch            int           `name:"batch" env:"FDFWD_BATCH" default:"20" help:"Events in one page of a search."`
-	Types            []string      `name:"types" env:"FDFWD_TYPES" help:"Only these event types." sep:","`
-	SkipEventTypes   []string      `name:"skip-event-types" env:"FDFWD_SKIP_EVENT_TYPES" help:"Audit event types to leave out." sep:","`
 	SkipSessionTypes []string      `name:"skip-session-types" env:"FDFWD_SKIP_SESSION_TYPES" default:"print,desktop.recording" help:"Event types to leave out of recordings." sep:","`
 	StartTime        *time.Time    `name:"start-time" env:"FDFWD_START_TIME" help:"First time to read from (RFC 3339); fixed by the first run."`
 	Timeout          time.Duration `name:"timeout" env:"FDFWD_TIMEOUT" default:"5s" help:"Pause before asking for new events again."`
@@ -47,6 +75,5 @@ type StartCmd struct {
 	LockPeriod              time.Duration `name:"lock-period" env:"FDFWD_LOCKING_PERIOD" default:"1m" help:"Span of time in which failed logins are counted."`
 	LockFor                 time.Duration `name:"lock-for" env:"FDFWD_LOCKING_FOR" help:"How long a lock holds; without it, for ever."`
 
-	MetricsAddr string `name:"metrics-addr" env:"FDFWD_METRICS_ADDR" default:"off" help:"Address of /metrics, /healthz and /readyz; off serves nothing."`
-	LogFormat   string `name:"log-format" env:"FDFWD_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
+	LogFormat string `name:"log-format" env:"FDFWD_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
 }
