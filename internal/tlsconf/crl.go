@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/param"
@@ -21,7 +22,20 @@ type revocations struct {
 // revoked names a certificate: the authority's subject (DER) and the serial.
 type revoked struct{ issuer, serial string }
 
-var errRevoked = errors.New("certificate is revoked")
+var (
+	errRevoked   = errors.New("certificate is revoked")
+	errNotSigned = errors.New("not signed by an authority in ca_path")
+)
+
+func hintOfList(err error) string {
+	if errors.Is(err, errNotSigned) {
+		return "add the certificate of whoever signs the list to ca_path, also when it is one between the root and the clients"
+	}
+	if strings.Contains(err.Error(), "unsupported crl version") {
+		return "write the list as version 2: `openssl ca -gencrl` does with crl_extensions (authorityKeyIdentifier) in its configuration"
+	}
+	return ""
+}
 
 // revocations reads the lists at a path, PEM or DER. Each must be signed by one of
 // the authorities: a list that anybody can write could lock everybody out.
@@ -41,7 +55,7 @@ func (s *snapshot) revocations(path string, authorities []*x509.Certificate) (*r
 		}
 		for _, der := range ders {
 			if err := r.add(file, der, authorities); err != nil {
-				return nil, param.Errorf("crl_path", "", "%s: %w", file, err)
+				return nil, param.Errorf("crl_path", hintOfList(err), "%s: %w", file, err)
 			}
 		}
 	}
@@ -81,17 +95,31 @@ func (r *revocations) add(file string, der []byte, authorities []*x509.Certifica
 		}
 	}
 	if !signed {
-		return fmt.Errorf("revocation list of %q is not signed by an authority in ca_path", list.Issuer)
+		return fmt.Errorf("revocation list of %q is %w", list.Issuer, errNotSigned)
 	}
 	for _, e := range list.RevokedCertificateEntries {
 		if e.ReasonCode != 8 { // removeFromCRL: taken back into use
 			r.serials[revoked{string(list.RawIssuer), serialKey(e.SerialNumber)}] = e.RevocationTime
 		}
 	}
-	if !list.NextUpdate.IsZero() {
-		r.ends = append(r.ends, end{file: file, use: "crl", at: list.NextUpdate})
-	}
+	r.endOf(file, list.ThisUpdate, list.NextUpdate)
 	return nil
+}
+
+// endOf keeps the earliest end of a file's lists.
+func (r *revocations) endOf(file string, from, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	for i := range r.ends {
+		if e := &r.ends[i]; e.file == file {
+			if at.Before(e.at) {
+				e.at, e.life = at, at.Sub(from)
+			}
+			return
+		}
+	}
+	r.ends = append(r.ends, end{file: file, use: "crl", at: at, life: at.Sub(from)})
 }
 
 func serialKey(n *big.Int) string { return n.Text(16) }

@@ -124,6 +124,18 @@ func TestRevocationListErrors(t *testing.T) {
 	}
 }
 
+// Of several lists in a file the one counts that should be replaced first.
+func TestListsOfAFileEndTogether(t *testing.T) {
+	dir := t.TempDir()
+	ca := authority(t, dir)
+	soon, late := time.Now().Add(time.Hour).Truncate(time.Second), time.Now().Add(9*time.Hour)
+	write(t, join(dir, "crl"), append(asPEM(list(t, ca, soon)), asPEM(list(t, ca, late))...))
+	e := serve(t, strings.Replace(mutual, "ca_path {{CERTS}}/ca.crt", "ca_path "+join(dir, "ca.crt")+"\n crl_path "+join(dir, "crl"), 1))
+	if got := value(e.metrics, "relay_tls_cert_expiry_seconds", join(dir, "crl"), "crl"); got != float64(soon.Unix()) {
+		t.Errorf("got %v, want %v", got, soon.Unix())
+	}
+}
+
 func FuzzRevocations(f *testing.F) {
 	f.Add([]byte("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -194,6 +194,7 @@ func poolOf(certs []*x509.Certificate) *x509.CertPool {
 type end struct {
 	file, use string // use is server, client, ca or crl
 	at        time.Time
+	life      time.Duration // from its beginning
 }
 
 // firstEnd is the earliest end of several certificates. Those that have ended
@@ -204,7 +205,7 @@ func firstEnd(file, use string, certs []*x509.Certificate) end {
 	for _, c := range certs {
 		over, best := c.NotAfter.Before(now), e.at.Before(now)
 		if e.at.IsZero() || best && (!over || c.NotAfter.After(e.at)) || !over && c.NotAfter.Before(e.at) {
-			e.at = c.NotAfter
+			e.at, e.life = c.NotAfter, c.NotAfter.Sub(c.NotBefore)
 		}
 	}
 	return e

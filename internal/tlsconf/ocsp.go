@@ -67,14 +67,14 @@ func readStatus(der []byte, leaf, issuer *x509.Certificate, now time.Time) (*ocs
 	if len(der) == 0 {
 		return nil, errors.New("no response")
 	}
-	r, err := ocsp.ParseResponseForCert(der, leaf, issuer)
+	// The library would have the issuer sign its own certificate where that is sent
+	// along, as OpenSSL's responder does.
+	r, err := ocsp.ParseResponseForCert(der, leaf, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read OCSP response: %w", err)
 	}
-	if signer := r.Certificate; signer != nil && !signer.Equal(issuer) {
-		if err := mayRespond(signer, now); err != nil {
-			return nil, err
-		}
+	if err := checkSigner(r, issuer, now); err != nil {
+		return nil, err
 	}
 	switch {
 	case r.ThisUpdate.After(now.Add(clockSkew)):
@@ -85,9 +85,19 @@ func readStatus(der []byte, leaf, issuer *x509.Certificate, now time.Time) (*ocs
 	return r, nil
 }
 
-// mayRespond holds the signer of a response, which its authority has signed, to be a
-// responder: a client could else vouch for itself by its own certificate.
-func mayRespond(signer *x509.Certificate, now time.Time) error {
+// checkSigner holds a response to be signed by the issuer, or by one whom it has made
+// a responder: a client could else vouch for itself by its own certificate.
+func checkSigner(r *ocsp.Response, issuer *x509.Certificate, now time.Time) error {
+	signer := r.Certificate
+	if signer == nil || signer.Equal(issuer) {
+		if err := r.CheckSignatureFrom(issuer); err != nil {
+			return fmt.Errorf("check signature of OCSP response: %w", err)
+		}
+		return nil
+	}
+	if err := issuer.CheckSignature(signer.SignatureAlgorithm, signer.RawTBSCertificate, signer.Signature); err != nil {
+		return fmt.Errorf("check certificate of OCSP responder %q: %w", signer.Subject, err)
+	}
 	switch {
 	case !slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		return fmt.Errorf("OCSP response is signed by %q, which may not sign any", signer.Subject)
