@@ -144,6 +144,14 @@ func (o *Buffered) Memory() bool { return !o.buffer.OnDisk() }
 // Node is the section that the output stands for.
 func (o *Buffered) Node() *conf.Node { return o.env.Node }
 
+// Writers is who writes the chunks: the output, and its secondary where it has one.
+func (o *Buffered) Writers() []plugin.Output {
+	if o.secondary == nil {
+		return []plugin.Output{o.out}
+	}
+	return []plugin.Output{o.out, o.secondary}
+}
+
 // BufferPos is where its <buffer> section begins, or the section itself.
 func (o *Buffered) BufferPos() conf.Pos {
 	for _, child := range o.env.Node.Children {

@@ -33,6 +33,9 @@ func (c *Check) Run(w io.Writer) int {
 
 func (c *Check) file(w io.Writer, path string) (failed bool) {
 	l := relay.Load(relay.Source{Path: path}, c.Options)
+	if len(l.Problems.Errors) == 0 {
+		l.Relay.CheckObjects(l.Problems)
+	}
 	for _, h := range c.Handler {
 		if err := l.Relay.CheckHandler(h, l.Problems); err != nil {
 			l.Problems.Fail(&conf.Error{Pos: conf.Pos{File: h}, Err: err})
