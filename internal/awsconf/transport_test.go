@@ -10,60 +10,61 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // TestStall gives up a connection that moves nothing, and only such a one: an
 // upload that advances may take longer than the limit.
 func TestStall(t *testing.T) {
-	const stall = 500 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		near, peer := net.Pipe()
+		defer peer.Close()
+		conn := &progressConn{Conn: near, stall: stallAfter}
+		defer conn.Close()
+
+		// A reader waits for an answer while the body goes out in small pieces.
+		read := make(chan error, 1)
+		go func() {
+			_, err := conn.Read(make([]byte, 1))
+			read <- err
+		}()
+		go io.Copy(io.Discard, peer) //nolint:errcheck // ends with the connection
+		began := time.Now()
+		for range 15 {
+			time.Sleep(stallAfter - 1)
+			if _, err := conn.Write([]byte("x")); err != nil {
+				t.Fatalf("after %s: %v", time.Since(began), err)
+			}
+		}
+		synctest.Wait()
+		select {
+		case err := <-read:
+			t.Fatalf("the reader gave up after %s although the upload advanced: %v", time.Since(began), err)
+		default:
+		}
+		advanced := time.Now()
+		err := <-read
+		if timeout, ok := err.(net.Error); !ok || !timeout.Timeout() || time.Since(advanced) != stallAfter {
+			t.Errorf("got %v after %s", err, time.Since(advanced))
+		}
+	})
+}
+
+// TestDialer: what is dialled is watched.
+func TestDialer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	peers := make(chan net.Conn, 2)
-	go func() {
-		for {
-			peer, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			peers <- peer
-		}
-	}()
-	conn, err := dialer(stall)(t.Context(), "tcp", listener.Addr().String())
+	conn, err := dialer(stallAfter)(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	peer := <-peers
-	defer peer.Close()
-
-	// A reader waits for an answer while the body goes out in small pieces.
-	read := make(chan error, 1)
-	began := time.Now()
-	go func() {
-		_, err := conn.Read(make([]byte, 1))
-		read <- err
-	}()
-	go io.Copy(io.Discard, peer) //nolint:errcheck // ends with the connection
-	tick := time.NewTicker(stall / 10)
-	defer tick.Stop()
-	for range 15 {
-		<-tick.C
-		if _, err := conn.Write([]byte("x")); err != nil {
-			t.Fatalf("after %s: %v", time.Since(began), err)
-		}
-	}
-	select {
-	case err := <-read:
-		t.Fatalf("the reader gave up after %s although the upload advanced: %v", time.Since(began), err)
-	default:
-	}
-	err = <-read
-	if timeout, ok := err.(net.Error); !ok || !timeout.Timeout() {
-		t.Errorf("got %v", err)
+	if c, ok := conn.(*progressConn); !ok || c.stall != stallAfter {
+		t.Errorf("got %#v", conn)
 	}
 }
 

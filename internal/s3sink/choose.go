@@ -48,7 +48,7 @@ func (t *transfer) chooseNew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make an object key: %w", err)
 	}
-	text := o.format.finish(filled, meta, time.Now())
+	text := o.format.finish(filled, meta, o.clock.now())
 	for {
 		index, probed := -1, false
 		if o.keys.checkObject {
@@ -137,7 +137,7 @@ func (t *transfer) chooseOther(ctx context.Context) error {
 		o.indexes.doubt(t.slot)
 	case o.format.random && t.others < otherSeconds:
 	case o.format.timed && t.others < otherSeconds:
-		if err := wait(ctx, time.Second); err != nil {
+		if err := o.clock.wait(ctx, time.Second); err != nil {
 			return err
 		}
 	default:

@@ -65,6 +65,7 @@ type output struct {
 	trouble trouble
 	counts  *counts
 	pause   func(ctx context.Context, try int) error
+	clock   clock
 	stop    func() // ends and waits for the goroutine of Start; nil when there is none
 	hangUp  func() // closes idle connections
 }
@@ -79,9 +80,15 @@ type chunk interface {
 	Conditional(bool)
 }
 
+// clock is the time that goes into keys.
+type clock struct {
+	now  func() time.Time
+	wait func(ctx context.Context, d time.Duration) error
+}
+
 // New makes an S3 output.
 func New(env plugin.Env) plugin.Output {
-	o := &output{env: env, log: env.Log, threads: 1, pause: backOff}
+	o := &output{env: env, log: env.Log, threads: 1, pause: backOff, clock: clock{time.Now, wait}}
 	o.buffer.Timekey = 24 * time.Hour // as a secondary it is told of no buffer
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)

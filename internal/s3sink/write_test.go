@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluicelog/sluice/internal/plugin"
 	"github.com/sluicelog/sluice/internal/s3sink/s3test"
@@ -424,11 +425,16 @@ func TestUnchecked(t *testing.T) {
 	}
 	// Two chunks in one second: the key has only the time of day.
 	timed, _ := startOutput(t, s, "check_object false")
+	now := time.Unix(slice, 0)
+	timed.clock = clock{func() time.Time { return now }, func(_ context.Context, d time.Duration) error {
+		now = now.Add(d)
+		return nil
+	}}
 	c, d := newChunk(3), newChunk(4)
 	mustWrite(t, timed, c)
 	mustWrite(t, timed, d)
-	if err := onceEach(s, c, d); err != nil {
-		t.Error(err)
+	if err := onceEach(s, c, d); err != nil || now != time.Unix(slice+1, 0) {
+		t.Error(err, now)
 	}
 }
 
