@@ -46,6 +46,8 @@ func appendRecord(dst []byte, r *Record, depth int) []byte {
 	switch {
 	case r == nil || depth > maxPrintDepth:
 		return append(dst, "null"...)
+	case r.edit.text != nil:
+		return appendEdited(dst, r.unedited(), r.edit)
 	case r.raw != nil:
 		return append(dst, r.raw...)
 	case r.text != "":

@@ -9,10 +9,12 @@ import "iter"
 // A Record is not safe for concurrent use, not even for reading: reading may
 // split or decode it.
 type Record struct {
-	raw   []byte // level one, text that may change: somebody else's (RawRecord), or
-	owned bool   // ... ours to edit
-	text  string // level one, text that never changes
-	split bool   // levels two and three: fields counts, raw and text are gone
+	raw    []byte // level one, text that may change: somebody else's (RawRecord), or
+	owned  bool   // ... ours to edit
+	text   string // level one, text that never changes
+	edit   edit   // level one, a change that the text does not have yet
+	sought int    // level one, behind what the field lies that was found last; 0: none
+	split  bool   // levels two and three: fields counts, raw and text are gone
 
 	fields []field
 	live   int              // fields that are not deleted
@@ -152,6 +154,7 @@ func (r *Record) Keys() []string {
 // caller's bytes nor nested values.
 func (r *Record) Clone() *Record {
 	if !r.split {
+		r.settle()
 		if r.raw != nil {
 			return &Record{text: string(r.raw)}
 		}
@@ -172,6 +175,7 @@ func (r *Record) Clone() *Record {
 // of a RawRecord the very bytes. They must not be changed, and are good until the
 // record is changed.
 func (r *Record) Raw() ([]byte, bool) {
+	r.settle()
 	switch {
 	case r.split:
 		return nil, false

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -111,10 +112,80 @@ func TestEditsOnText(t *testing.T) {
 		text := []byte(c.in)
 		r := RawRecord(text)
 		c.edit(r)
-		clear(text)
-		if got := string(r.AppendJSON(nil)); got != c.want {
-			t.Errorf("%s: got %s, want %s", c.in, got, c.want)
+		clone := r.Clone()
+		view, ok := r.View()
+		if ok {
+			view.Set("view", 1)
 		}
+		for range 2 {
+			if got := string(r.AppendJSON(nil)); got != c.want {
+				t.Errorf("%s: got %s, want %s", c.in, got, c.want)
+			}
+		}
+		if string(text) != c.in {
+			t.Errorf("%s: the caller's bytes became %s", c.in, text)
+		}
+		clear(text)
+		if got := string(clone.AppendJSON(nil)); got != c.want {
+			t.Errorf("%s: the clone is %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+// One change and one print copy the text once: to where it is printed.
+func TestOneEditCopiesNothing(t *testing.T) {
+	text := []byte(`{"long":"` + strings.Repeat("x", 1000) + `","time":"then","last":[1,2]}`)
+	dst := make([]byte, 0, 2000)
+	for name, change := range map[string]func(r *Record){
+		"set":    func(r *Record) { r.Set("time", "now") },
+		"add":    func(r *Record) { r.Set("new", "now") },
+		"delete": func(r *Record) { r.Delete("last") },
+	} {
+		if n := allocated(func() {
+			r := RawRecord(text)
+			change(r)
+			dst = r.AppendJSON(dst[:0])
+		}); n > 500 {
+			t.Errorf("%s: %d bytes allocated", name, n)
+		}
+	}
+}
+
+// allocated is how many bytes a call of f allocates.
+func allocated(f func()) uint64 {
+	const rounds = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range rounds {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return (after.TotalAlloc - before.TotalAlloc) / rounds
+}
+
+// What was found last is tried first, which must not find another field.
+func TestSeekAgain(t *testing.T) {
+	r := RawRecord([]byte(`{"a":1,"b":2,"ab":3,"c":4}`))
+	for _, c := range []struct {
+		key  string
+		want any
+	}{{"b", int64(2)}, {"b", int64(2)}, {"a", int64(1)}, {"none", nil}} {
+		if got, _ := r.Get(c.key); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.key, got, c.want)
+		}
+	}
+	view, ok := r.View()
+	if !ok {
+		t.Fatal("no view of a record that is text")
+	}
+	view.Set("b", "long text")
+	view.Set("c", 5)
+	view.Delete("b")
+	if got, want := string(view.AppendJSON(nil)), `{"a":1,"ab":3,"c":5}`; got != want {
+		t.Errorf("the view is %s, want %s", got, want)
+	}
+	if got, want := string(r.AppendJSON(nil)), `{"a":1,"b":2,"ab":3,"c":4}`; got != want {
+		t.Errorf("the record became %s", got)
 	}
 }
 
@@ -164,8 +235,14 @@ func TestRecordModel(t *testing.T) {
 				}
 			case 1:
 				r = RawRecord(r.AppendJSON(nil))
-				if r.scans = uint8(rnd.IntN(2 * maxScans)); rnd.IntN(2) == 0 {
+				r.scans = uint8(rnd.IntN(2 * maxScans))
+				switch rnd.IntN(3) {
+				case 0:
 					r = r.Clone()
+				case 1:
+					if view, ok := r.View(); ok {
+						r = view
+					}
 				}
 			case 2:
 				v, ok := r.Get(k)

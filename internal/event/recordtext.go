@@ -8,6 +8,60 @@ import (
 // What is done to a record that is still text. A few fields read, taken out or
 // set on the text itself cost less than splitting it; the published Teleport
 // configuration takes the time out and puts it back at the end.
+//
+// The first change only notes what shall stand in place of what: most records are
+// changed once and printed, and then the text is never copied but to where it is
+// printed. A second change carries the first one out.
+
+// edit is a change that is noted: text stands in place of [from,to). A nil text
+// means that there is none.
+type edit struct {
+	from, to int
+	text     []byte
+}
+
+// View is another record over the same text, which must not change while the view
+// lives; the view may be changed. There is none once something has split r.
+func (r *Record) View() (*Record, bool) {
+	if r.split || r.raw == nil && r.text == "" {
+		return nil, false
+	}
+	r.settle()
+	return &Record{raw: r.raw, text: r.text, sought: r.sought}, true
+}
+
+// settle carries the noted change out, in text that is ours.
+func (r *Record) settle() {
+	if r.edit.text == nil {
+		return
+	}
+	e, s := r.edit, r.unedited()
+	r.edit = edit{}
+	r.become(appendEdited(make([]byte, 0, len(s)-(e.to-e.from)+len(e.text)+editRoom), s, e))
+}
+
+// editRoom is for the fields that are set next.
+const editRoom = 128
+
+func appendEdited(dst []byte, s string, e edit) []byte {
+	dst = append(append(dst, s[:e.from]...), e.text...)
+	return append(dst, s[e.to:]...)
+}
+
+// become makes the record one over this text, which is ours.
+func (r *Record) become(text []byte) {
+	r.raw, r.text, r.owned, r.sought = text, "", true, 0
+}
+
+// replace notes that text shall stand in place of [from,to), or, where the text is
+// ours already, does it.
+func (r *Record) replace(from, to int, text []byte) {
+	if !r.owned {
+		r.edit = edit{from, to, text}
+		return
+	}
+	r.become(slices.Replace(r.raw, from, to, text...))
+}
 
 // scan tells whether one more scan of the text is allowed, and counts it.
 func (r *Record) scan() bool {
@@ -20,6 +74,12 @@ func (r *Record) scan() bool {
 
 // whole is the text of level one. It may be somebody else's.
 func (r *Record) whole() string {
+	r.settle()
+	return r.unedited()
+}
+
+// unedited is the text without the change that is noted.
+func (r *Record) unedited() string {
 	if r.raw != nil {
 		return text(r.raw)
 	}
@@ -37,15 +97,23 @@ func (r *Record) open() {
 		s = string(r.raw)
 	}
 	// Text that was ours to edit is never edited again.
-	r.raw, r.text, r.owned, r.split = nil, "", false, true
+	r.raw, r.text, r.owned, r.split, r.sought = nil, "", false, true, 0
 	r.cut(s)
 }
 
-// seek finds a key in the text.
+// seek finds a key in the text. It looks first where it found one last: the time
+// that the parser reads is what the published filter sets.
 func (r *Record) seek(key string) (cutter, bool) {
 	c := cutter{s: r.whole()}
-	for c.next() {
+	if r.sought > 0 {
+		if c.end = r.sought; c.next() && c.is(key) {
+			return c, true
+		}
+		c.end = 0
+	}
+	for before := 0; c.next(); before = c.end {
 		if c.is(key) {
+			r.sought = before
 			return c, true
 		}
 	}
@@ -74,16 +142,6 @@ func (r *Record) decode(c cutter) any {
 	return decodeText(piece)
 }
 
-// own makes the text ours to edit, with some room at its end.
-func (r *Record) own() {
-	if r.owned {
-		return
-	}
-	s := r.whole()
-	r.raw = append(make([]byte, 0, len(s)+128), s...)
-	r.text, r.owned = "", true
-}
-
 // deleteText cuts a field out of the text.
 func (r *Record) deleteText(key string) (any, bool) {
 	c, found := r.seek(key)
@@ -97,8 +155,7 @@ func (r *Record) deleteText(key string) (any, bool) {
 	} else if c.s[from-1] == ',' {
 		from--
 	}
-	r.own()
-	r.raw = slices.Delete(r.raw, from, to)
+	r.replace(from, to, []byte{})
 	return v, true
 }
 
@@ -113,17 +170,29 @@ func (r *Record) setText(key string, v any) bool {
 	if len(s) < 2 || s[0] != '{' || s[len(s)-1] != '}' {
 		return false
 	}
-	c, found := r.seek(key)
-	r.own()
-	if found {
-		r.raw = slices.Replace(r.raw, c.colon, c.end, appendJSON(nil, v, 1)...)
+	if c, found := r.seek(key); found {
+		r.replace(c.colon, c.end, appendJSON(make([]byte, 0, roomFor("", v)), v, 1))
 		return true
 	}
-	out := r.raw[:len(r.raw)-1]
-	if len(out) > 1 {
-		out = append(out, ',')
+	if r.owned {
+		r.become(append(appendField(r.raw[:len(r.raw)-1], len(s) > 2, key, v), '}'))
+		return true
 	}
-	out = append(appendQuoted(out, key), ':')
-	r.raw = append(appendJSON(out, v, 1), '}')
+	end := len(s) - 1
+	r.edit = edit{end, end, appendField(make([]byte, 0, roomFor(key, v)), len(s) > 2, key, v)}
 	return true
+}
+
+// appendField appends a field as it stands behind others, or first.
+func appendField(dst []byte, more bool, key string, v any) []byte {
+	if more {
+		dst = append(dst, ',')
+	}
+	return appendJSON(append(appendQuoted(dst, key), ':'), v, 1)
+}
+
+// roomFor is about how long a field's text will be.
+func roomFor(key string, v any) int {
+	s, _ := v.(string)
+	return len(key) + len(s) + 24
 }

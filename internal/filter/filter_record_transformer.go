@@ -169,8 +169,8 @@ func (f *recordTransformer) Filter(tag string, e event.Event, emit func(event.Ev
 // record that is still text is only a view of that text until it is changed.
 func (f *recordTransformer) begin(old *event.Record) *event.Record {
 	if !f.renew {
-		if raw, ok := old.Raw(); ok {
-			return event.RawRecord(raw)
+		if view, ok := old.View(); ok {
+			return view
 		}
 		return old.Clone()
 	}
