@@ -27,6 +27,7 @@ func main() {
 	dir := flag.String("dir", "", "folder for certificates, buffers and objects; a temporary one without it")
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "how long each case is loaded")
 	flag.StringVar(&o.only, "only", "", "only cases whose name contains this")
+	flag.StringVar(&o.receiver, "receiver", "", "only receivers whose name contains this, such as durable or filter")
 	flag.StringVar(&o.relay, "relay", "bin/relay", "the relay to measure")
 	flag.BoolVar(&o.rsa, "rsa", false, "RSA-4096 certificates as Teleport's configure makes, not ECDSA")
 	flag.Parse()
@@ -41,6 +42,7 @@ func main() {
 type options struct {
 	duration time.Duration
 	only     string
+	receiver string
 	relay    string
 	rsa      bool
 }
@@ -96,6 +98,9 @@ func (b *bench) run(ctx context.Context) error {
 func (b *bench) measureCase(ctx context.Context, c load) error {
 	var durable result
 	for _, r := range b.receivers() {
+		if !strings.Contains(r.name, b.o.receiver) {
+			continue
+		}
 		res, err := b.measure(ctx, c, r)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", c.name, r.name, err)

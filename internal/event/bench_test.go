@@ -83,7 +83,7 @@ func BenchmarkCanonicalArray(b *testing.B) {
 			b.SetBytes(mean * 100)
 			b.ReportAllocs()
 			for b.Loop() {
-				if records, ok := CanonicalArray(batch); !ok || len(records) != 100 {
+				if records, ok := CanonicalArray(batch, "time"); !ok || len(records) != 100 {
 					b.Fatal("refused")
 				}
 			}

@@ -24,10 +24,11 @@ func CompactRecord(dst, b []byte) (out []byte, ok bool) {
 	return c.dst, true
 }
 
-// CanonicalRecord is CompactRecord without a copy where none is needed: text that
-// is compact already is returned as it lies in b, other text anew.
-func CanonicalRecord(b []byte) (canonical []byte, ok bool) {
-	c := compactor{b: b}
+// CanonicalRecord is CompactRecord without a copy where none is needed: a record
+// over the text as it lies in b when it is compact, over other text else. key is the
+// field that will be asked for first: where it is gets noted on the way.
+func CanonicalRecord(b []byte, key string) (r *Record, ok bool) {
+	c := compactor{b: b, want: key}
 	start := c.spaces(0)
 	if start >= len(b) || b[start] != '{' || len(b) > maxCompact {
 		return nil, false
@@ -36,14 +37,14 @@ func CanonicalRecord(b []byte) (canonical []byte, ok bool) {
 	if end < 0 || c.spaces(end) != len(b) {
 		return nil, false
 	}
-	return c.canonical(start, end, 0), true
+	return &Record{raw: c.canonical(start, end), sought: c.found}, true
 }
 
 // CanonicalArray is CanonicalRecord for an array of objects, such as a handler's
 // batch. The records lie in one slice, and their texts in b where they are
 // compact, so that a batch costs a few allocations whatever it holds.
-func CanonicalArray(b []byte) (records []Record, ok bool) {
-	c := compactor{b: b}
+func CanonicalArray(b []byte, key string) (records []Record, ok bool) {
+	c := compactor{b: b, want: key}
 	i := c.spaces(0)
 	if i >= len(b) || b[i] != '[' || len(b) > maxCompact {
 		return nil, false
@@ -56,14 +57,14 @@ func CanonicalArray(b []byte) (records []Record, ok bool) {
 		if i >= len(b) || b[i] != '{' {
 			return nil, false
 		}
-		start, from := i, len(c.dst)
+		start := i
 		if i = c.check(start); i < 0 {
 			return nil, false
 		}
 		if first {
 			records = make([]Record, 0, min((len(b)-start)/(i-start+1)+1, maxFirstBatch))
 		}
-		records = append(records, Record{raw: c.canonical(start, i, from)})
+		records = append(records, Record{raw: c.canonical(start, i), sought: c.found})
 		if i = c.spaces(i); i >= len(b) {
 			return nil, false
 		}
@@ -82,7 +83,7 @@ func CanonicalArray(b []byte) (records []Record, ok bool) {
 
 // maxFirstBatch is for how many records room is made when only the first one has
 // been seen: it may be much shorter than the others.
-const maxFirstBatch = 256
+const maxFirstBatch = 128
 
 const (
 	maxCompactDepth = 64
@@ -95,8 +96,12 @@ type compactor struct {
 	b    []byte
 	dst  []byte
 	run  int // b[run:] up to the present place is good but not yet copied
+	from int // where the present record begins in dst, if it has to be copied
 	id   uint32
 	keys keySet
+
+	want  string // a key of the record whose place is noted
+	found int    // what Record.sought shall be
 }
 
 // refused is what the methods return when the general reader must decide.
@@ -114,7 +119,7 @@ func (c *compactor) record(i int) int {
 // check walks over the object that opens at i; what lies behind c.run remains to
 // be copied.
 func (c *compactor) check(i int) int {
-	c.run = i
+	c.run, c.from, c.found = i, len(c.dst), 0
 	c.keys.reset()
 	end := c.object(i+1, 1)
 	c.keys.release()
@@ -122,18 +127,18 @@ func (c *compactor) check(i int) int {
 }
 
 // canonical is the text of the record from start to end, which has been checked:
-// where it lies in b if nothing had to be left out, else what was copied to dst
-// from there on and what remains to be copied.
-func (c *compactor) canonical(start, end, from int) []byte {
+// where it lies in b if nothing had to be left out, else in dst, with what remains
+// to be copied.
+func (c *compactor) canonical(start, end int) []byte {
 	if c.run == start {
 		return c.b[start:end:end]
 	}
 	c.dst = append(c.dst, c.b[c.run:end]...)
-	if from == 0 {
+	if c.from == 0 {
 		// The records behind this one mostly need a copy too; none gets longer.
 		c.dst = slices.Grow(c.dst, len(c.b)-end)
 	}
-	return c.dst[from:len(c.dst):len(c.dst)]
+	return c.dst[c.from:len(c.dst):len(c.dst)]
 }
 
 // spaces is the place behind white space that lies outside of the record.
@@ -182,6 +187,10 @@ func (c *compactor) object(i, depth int) int {
 		if b != '"' {
 			return refused
 		}
+		if depth == 1 && c.wanted(i+1) {
+			// Before the quote there is the comma, or the brace.
+			c.found = len(c.dst) - c.from + i - c.run - 1
+		}
 		if i = c.key(i+1, id); i < 0 {
 			return refused
 		}
@@ -200,6 +209,12 @@ func (c *compactor) object(i, depth int) int {
 		}
 		b, i = c.token(i + 1)
 	}
+}
+
+// wanted tells whether the key that begins at i is the one to be noted.
+func (c *compactor) wanted(i int) bool {
+	end := i + len(c.want)
+	return end < len(c.b) && c.b[end] == '"' && string(c.b[i:end]) == c.want
 }
 
 // array walks over the elements of an array, from behind its bracket.

@@ -16,8 +16,12 @@ func checkCompact(t *testing.T, b []byte) (ok bool) {
 	before := []byte("before")
 	out, ok := CompactRecord(before[:len(before):len(before)], b)
 	r, err := ParseRecord(b)
-	if canonical, same := CanonicalRecord(b); same != ok || ok && "before"+string(canonical) != string(out) {
-		t.Fatalf("%q: canonical is %q %v, compact %q %v", b, canonical, same, out, ok)
+	canonical, same := CanonicalRecord(b, "time")
+	if same != ok || ok && string(canonical.AppendJSON([]byte("before"))) != string(out) {
+		t.Fatalf("%q: canonical is %v, compact %q %v", b, same, out, ok)
+	}
+	if ok {
+		checkSought(t, canonical)
 	}
 	switch {
 	case !ok && string(out) != "before":
@@ -30,6 +34,19 @@ func checkCompact(t *testing.T, b []byte) (ok bool) {
 		}
 	}
 	return ok
+}
+
+// checkSought holds the place that was noted on the way to a search from the start.
+func checkSought(t *testing.T, r *Record) {
+	t.Helper()
+	c, found := RawRecord(r.raw).seek("time")
+	noted := cutter{s: c.s, end: r.sought}
+	if r.sought == 0 && found && c.begin == 1 {
+		return // the first field needs no note
+	}
+	if found != (r.sought > 0) || found && (!noted.next() || noted != c) {
+		t.Fatalf("%s: time is noted at %d, it is %v at %d", r.raw, r.sought, found, c.begin)
+	}
 }
 
 func TestCompactRecord(t *testing.T) {
@@ -119,16 +136,20 @@ func TestCanonicalArray(t *testing.T) {
 		{`[]`, ``},
 		{" [ ] ", ``},
 		{`[{}]`, `{}`},
+		{` [ { "time" : 0 } , {"a":{"time":2}, "b":"\/" , "time" : 3 }]`, `{"time":0} {"a":{"time":2},"b":"/","time":3}`},
 		{` [ {"a": 1} , {"a":1},{ "b" : [ ] } , {"c":"\u0041"},{"d":2}] `, `{"a":1} {"a":1} {"b":[]} {"c":"A"} {"d":2}`},
 		{"[" + strings.Repeat(`{},{"k":" \/ "},`, 300) + "{}]", strings.Repeat(`{} {"k":" / "} `, 300) + "{}"},
 	} {
-		records, ok := CanonicalArray([]byte(c.in))
+		records, ok := CanonicalArray([]byte(c.in), "time")
 		if got := printed(records); !ok || got != c.want {
 			t.Errorf("%s: got %s %v, want %s", c.in, got, ok, c.want)
 		}
+		for i := range records {
+			checkSought(t, &records[i])
+		}
 	}
 	for _, in := range []string{``, `[`, `{}`, `[1]`, `[{},]`, `[,{}]`, `[{}`, `[{}]]`, `[{} {}]`, `[null]`, `[[]]`, `[{"a":1,"a":2}]`, `[{},{"a":1e3}]`} {
-		if records, ok := CanonicalArray([]byte(in)); ok || records != nil {
+		if records, ok := CanonicalArray([]byte(in), "time"); ok || records != nil {
 			t.Errorf("%s: got %s, want it refused", in, printed(records))
 		}
 	}
@@ -147,10 +168,10 @@ func printed(records []Record) string {
 // costs nothing.
 func TestCanonicalArrayCopiesNothing(t *testing.T) {
 	batch := []byte("[" + strings.Repeat(`{"a":1,"b":{"c":[true,"x"]},"d":"y"},`, 99) + "{}]")
-	if n := testing.AllocsPerRun(100, func() { CanonicalArray(batch) }); n > 1 {
+	if n := testing.AllocsPerRun(100, func() { CanonicalArray(batch, "time") }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
-	records, _ := CanonicalArray(batch)
+	records, _ := CanonicalArray(batch, "time")
 	if raw, ok := records[50].Raw(); !ok || &raw[0] != &batch[1+50*len(`{"a":1,"b":{"c":[true,"x"]},"d":"y"},`)] {
 		t.Error("a record was copied")
 	}
@@ -203,12 +224,12 @@ func FuzzCompact(f *testing.F) {
 			f.Add(b)
 		}
 	}
-	for _, s := range []string{`{"a":1.50,"b":[{"a":"\u003c\/\n"}]}`, `{"a":-0.0,"é":0.0001}`, `{"x":{"a":1,"b":{"a":1}},"a":[{"a":1},{"a":1}]}`} {
+	for _, s := range []string{`[{"a":{"time":1}, "time": 2},{"b":"\/","time":3}]`, `{"a":1.50,"b":[{"a":"\u003c\/\n"}]}`, `{"a":-0.0,"é":0.0001}`, `{"x":{"a":1,"b":{"a":1}},"a":[{"a":1},{"a":1}]}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkCompact(t, b)
-		records, ok := CanonicalArray(b)
+		records, ok := CanonicalArray(b, "time")
 		v, err := ParseJSON(b)
 		if !ok {
 			return
@@ -218,6 +239,7 @@ func FuzzCompact(f *testing.F) {
 			t.Fatalf("%q: let through as an array of %d, the reader says %v %v", b, len(records), v, err)
 		}
 		for i := range records {
+			checkSought(t, &records[i])
 			if got, want := records[i].AppendJSON(nil), AppendJSON(nil, items[i]); !bytes.Equal(got, want) {
 				t.Fatalf("%q: element %d: got %q, want %q", b, i, got, want)
 			}

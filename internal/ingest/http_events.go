@@ -105,10 +105,10 @@ func (d decoder) form(r *http.Request, q *request, fields url.Values) error {
 
 // json takes one object or an array of objects. The records may point into body.
 func (q *request) json(body []byte) error {
-	if raw, ok := event.CanonicalRecord(body); ok {
-		return q.add(event.RawRecord(raw))
+	if record, ok := event.CanonicalRecord(body, q.times.timeKey); ok {
+		return q.add(record)
 	}
-	if records, ok := event.CanonicalArray(body); ok {
+	if records, ok := event.CanonicalArray(body, q.times.timeKey); ok {
 		return q.addAll(records)
 	}
 	v, err := event.ParseJSON(body)

@@ -40,10 +40,10 @@ func (p *jsonParser) Check() error {
 func (p *jsonParser) Parse(text []byte, yield func(event.Event) error) error {
 	// The fast path lets bytes through that are no UTF-8, which yajl refuses.
 	if p.mode != event.Yajl || utf8.Valid(text) {
-		if raw, ok := event.CanonicalRecord(text); ok {
-			return p.yield(event.RawRecord(raw), yield)
+		if record, ok := event.CanonicalRecord(text, p.timeKey); ok {
+			return p.yield(record, yield)
 		}
-		if records, ok := event.CanonicalArray(text); ok {
+		if records, ok := event.CanonicalArray(text, p.timeKey); ok {
 			return p.yieldAll(records, yield)
 		}
 	}

@@ -355,7 +355,7 @@ func FuzzParsers(f *testing.F) {
 }
 
 func BenchmarkJSON(b *testing.B) {
-	text := []byte(`{"ei":0,"event":"user.login","uid":"695139c0-9d75-4277-b806-e96cea4d4c4c","code":"T1000I","time":"2026-01-15T09:30:21.123Z","cluster_name":"teleport.example.com","user":"alice@example.com","success":true,"method":"local","addr.remote":"203.0.113.10:51454","user_agent":"Mozilla/5.0 (X11; Linux x86_64)","mfa_device":{"mfa_device_name":"yubikey","mfa_device_uuid":"f919295a-7862-4616-978a-ed0ce3c6c4f3","mfa_device_type":"WebAuthn"}}`)
+	text := []byte(`{"addr.remote":"203.0.113.10:51454","cluster_name":"teleport.example.com","code":"T1000I","ei":0,"event":"user.login","method":"local","mfa_device":{"mfa_device_name":"yubikey","mfa_device_uuid":"f919295a-7862-4616-978a-ed0ce3c6c4f3","mfa_device_type":"WebAuthn"},"success":true,"time":"2026-01-15T09:30:21.123Z","uid":"695139c0-9d75-4277-b806-e96cea4d4c4c","user":"alice@example.com","user_agent":"Mozilla/5.0 (X11; Linux x86_64)"}`)
 	batch := []byte("[" + strings.Repeat(string(text)+",", 99) + string(text) + "]")
 	for _, c := range []struct {
 		name, keep string
