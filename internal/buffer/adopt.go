@@ -16,20 +16,19 @@ import (
 )
 
 // takeForeign makes a queued chunk of one of Fluentd's. It is converted when it
-// is handed out: a start must not wait until gigabytes are copied. converted says
-// that it has been, by an earlier process.
-func (b *Buffer) takeForeign(x *foreign, converted bool) (*Chunk, error) {
-	if x.broken != nil {
+// is handed out: a start must not wait until gigabytes are copied.
+func (b *Buffer) takeForeign(x *foreign) (*Chunk, error) {
+	broken, err := b.inspect(x)
+	if err != nil {
+		return nil, fmt.Errorf("take over a chunk of Fluentd: %w", err)
+	}
+	if broken != nil {
 		for _, path := range x.paths {
-			if err := b.quarantine(path, x.broken); err != nil {
+			if err := b.quarantine(path, broken); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
 		return nil, nil
-	}
-	if converted {
-		// The removal was cut short.
-		return nil, errors.Join(b.fs.SyncDir(b.dir), b.removeAll(x.paths))
 	}
 	c := &Chunk{
 		b: b, id: x.id, meta: x.meta, fingerprint: b.fingerprint, created: x.created,

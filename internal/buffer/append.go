@@ -78,13 +78,13 @@ func writeError(err error) error {
 }
 
 // undo takes back n bytes of a frame that could not be written whole. Zeros keep
-// the room that is allocated; where even they cannot be written the chunk is
-// closed to data, and what stands behind its last frame is nobody's.
+// the room that is allocated; where even they cannot be written the file is not
+// trusted any more.
 func (c *Chunk) undo(n int) {
 	for off := c.end; off < c.end+int64(n); off += int64(len(zeros)) {
 		part := zeros[:min(int64(len(zeros)), c.end+int64(n)-off)]
 		if _, err := c.file.WriteAt(part, off); err != nil {
-			c.takes = false
+			c.poisonHeld(err)
 			return
 		}
 	}
@@ -207,7 +207,13 @@ func (c *Chunk) syncHeld() error {
 func (c *Chunk) poison(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.poisonHeld(err)
+}
+
+// poisonHeld is poison with c.mu held.
+func (c *Chunk) poisonHeld(err error) {
 	c.takes = false
+	c.doubt.Store(true)
 	if !c.named.Load() {
 		c.synced.Store(0)
 	}

@@ -64,8 +64,9 @@ type Buffer struct {
 	backup            backup
 	ready             chan struct{}
 	closing           chan struct{}
-	work              sync.WaitGroup // sealers, the waiter for a hand-over
+	work              sync.WaitGroup // the mender, the waiter for a hand-over
 	health            health
+	toMend            chan struct{} // wakes the mender
 	totals            counters
 
 	making sync.Mutex // one new chunk at a time
@@ -82,6 +83,7 @@ type Buffer struct {
 	purged      []*Chunk               // delivered, but the file could not be removed
 	toSeal      []*Chunk
 	sealers     int
+	ailing      ailing
 	sealing     map[*Chunk]bool // closed to data and not yet in the queue
 	queuedOne   *sync.Cond      // sealing lost one
 	dropped     int64
@@ -126,6 +128,9 @@ func Open(cfg Config, o Options) (*Buffer, error) {
 		b.log.Info("file_single is kept as file: each chunk is one file here anyway", "path", b.dir)
 	}
 	b.commit = newCommitter(b)
+	if b.durable() {
+		b.work.Go(b.mender)
+	}
 	if b.lock == nil {
 		b.mine = map[event.ChunkID]bool{}
 		b.work.Go(b.awaitFolder)
@@ -142,11 +147,12 @@ func newBuffer(cfg Config, o Options) *Buffer {
 	b := &Buffer{
 		onDisk: cfg.OnDisk(), log: o.Log, fs: o.FS, now: o.Now, elapsed: o.Elapsed, fingerprint: o.Fingerprint,
 		backupDir: o.BackupDir, handover: o.Handover, adopted: make(chan struct{}),
-		opened: newOpened(cfg.MaxOpen), ready: make(chan struct{}, 1), closing: make(chan struct{}),
+		opened: newOpened(cfg.MaxOpen), ready: make(chan struct{}, 1), closing: make(chan struct{}), toMend: make(chan struct{}, 1),
 		stage: map[stageKey]*Chunk{}, sealing: map[*Chunk]bool{}, queue: list.New(), live: map[event.ChunkID]*Chunk{},
 	}
 	b.cfg.Store(&cfg)
 	b.queuedOne = sync.NewCond(&b.mu)
+	b.ailing.doubtful = map[*Chunk]bool{}
 	b.schedule.byAge = list.New()
 	b.room.limit = cfg.TotalLimitSize
 	if b.log == nil {

@@ -42,6 +42,11 @@ type Chunk struct {
 	// even if the file, or the one that takes its place, grows past it again.
 	cut atomic.Int64
 
+	// doubt says that events of appends that failed may stand in the file all the
+	// same; claimed is their ids, guarded by index.mu. See repair.
+	doubt   atomic.Bool
+	claimed []*claimPart
+
 	io sync.Mutex // one fsync, seal or note at a time
 
 	mu         sync.Mutex

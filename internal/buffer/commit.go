@@ -167,7 +167,8 @@ func (k *committer) take() *group {
 	return g
 }
 
-// round commits one group. Tickets are answered before anything else is done.
+// round commits one group. Tickets are answered before anything else is done, but
+// for the repair of what failed.
 func (k *committer) round(g *group) {
 	k.rounds.Lock()
 	defer k.rounds.Unlock()
@@ -176,6 +177,9 @@ func (k *committer) round(g *group) {
 	err := k.syncNew(g.chunks)
 	if err != nil {
 		failed = append(failed, k.unnamed(g.chunks, err)...)
+	}
+	for _, c := range failed {
+		k.b.closeFailed(c)
 	}
 	if len(failed) > 0 {
 		// Whoever is told of a failure may send again at once: then the ids of what
@@ -187,9 +191,6 @@ func (k *committer) round(g *group) {
 	k.b.totals.files.Add(int64(len(g.chunks)))
 	k.b.totals.tickets.Add(int64(g.tickets.Load()))
 	k.b.meters.round(k.b.elapsed()-began, len(g.chunks), int(g.tickets.Load()))
-	for _, c := range failed {
-		k.b.closeFailed(c)
-	}
 	if len(failed) == 0 {
 		k.b.index.settle(g.claims)
 		if len(g.chunks) > 0 {

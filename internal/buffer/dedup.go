@@ -26,6 +26,9 @@ type index struct {
 	sources map[uint64]*sourceIDs
 	files   seenFiles
 	warned  time.Duration // when the short window was last warned about
+
+	unreadFiles  error // why some file of ids could not be read yet
+	unreadChunks error // why some staged chunk could not
 }
 
 type pendingKey struct {
@@ -91,6 +94,9 @@ func (x *index) claim(batch *Batch) (*claim, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if err := x.ready(); err != nil {
+		return nil, err
+	}
 	c := &claim{x: x, origin: from, groups: make([]kept, len(batch.Groups))}
 	ids := make([]event.ID, 0, n)
 	for i := range batch.Groups {
@@ -240,17 +246,25 @@ func (c *claim) end(t Ticket, err error) {
 }
 
 // settle turns the ids of a commit from pending to seen, or forgets them when
-// their events were not made durable.
+// their events were not made durable. As long as nobody knows whether they were
+// they stay pending: whoever sends them again is told the same.
 func (x *index) settle(parts []*claimPart) {
 	for _, p := range parts {
 		durable := p.part.chunk.durable(p.part.end)
 		x.mu.Lock()
+		doubtful := !durable && p.part.chunk.doubt.Load()
+		if doubtful {
+			p.part.chunk.claimed = append(p.part.chunk.claimed, p)
+		}
 		for _, id := range p.ids {
 			if id == (event.ID{}) {
 				continue
 			}
 			if durable {
 				x.add(origin{p.claim.origin.source, max(p.claim.origin.generation, p.claim.newest)}, id)
+			}
+			if !durable && doubtful {
+				continue
 			}
 			if key := (pendingKey{p.claim.origin.source, id}); x.pending[key] == p.claim {
 				delete(x.pending, key)
@@ -261,6 +275,20 @@ func (x *index) settle(parts []*claimPart) {
 	if len(parts) > 0 {
 		x.report()
 	}
+}
+
+// free forgets the ids that were pending because of a chunk's doubt. c.mu is held.
+func (x *index) free(c *Chunk) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range c.claimed {
+		for _, id := range p.ids {
+			if key := (pendingKey{p.claim.origin.source, id}); x.pending[key] == p.claim {
+				delete(x.pending, key)
+			}
+		}
+	}
+	c.claimed = nil
 }
 
 // add remembers an event that is durable. x.mu is held.

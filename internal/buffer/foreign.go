@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,7 +32,6 @@ type foreign struct {
 	created time.Time
 	events  int64 // -1: not known
 	size    int64
-	broken  error // why it goes to the backup folder instead
 }
 
 // foreignSuffix is what Fluentd's chunk names end in: what the path parameter
@@ -89,7 +89,6 @@ func (b *Buffer) foreignIn(dir string, entries []Entry) []*foreign {
 			x = &foreign{paths: []string{path}, id: id, events: -1, meta: b.singleMeta(key)}
 		}
 		if x != nil {
-			b.inspect(x)
 			all = append(all, x)
 		}
 	}
@@ -155,28 +154,34 @@ func (b *Buffer) isOurs(path string) bool {
 	return err == nil || errors.Is(err, errNewVersion)
 }
 
-// inspect reads the size and the meta file.
-func (b *Buffer) inspect(x *foreign) {
+// inspect reads the size and the meta file. broken is why the chunk goes to the
+// backup folder instead; err is the disk's.
+func (b *Buffer) inspect(x *foreign) (broken, err error) {
 	e, err := b.fs.Stat(x.paths[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		return err, nil // people have moved it; so the meta file goes where it belongs
+	}
 	if err != nil {
-		x.broken = err
-		return
+		return nil, err
 	}
 	if x.size = e.Size; x.size == 0 {
-		x.broken = errors.New("file chunk is empty")
-		return
+		return errors.New("file chunk is empty"), nil
 	}
 	x.created = time.UnixMicro(int64(binary.BigEndian.Uint64(x.id[:8]) >> 12))
 	if len(x.paths) < 2 {
-		return
+		return nil, nil
 	}
 	text, err := readWhole(b.fs, x.paths[1])
+	if isDiskError(err) {
+		return nil, err
+	}
 	if err == nil {
 		err = x.readMeta(text)
 	}
 	if err != nil {
-		x.broken = fmt.Errorf("meta file is broken. %w", err)
+		return fmt.Errorf("meta file is broken. %w", err), nil
 	}
+	return nil, nil
 }
 
 func readWhole(disk FS, path string) ([]byte, error) {
@@ -186,8 +191,11 @@ func readWhole(disk FS, path string) ([]byte, error) {
 	}
 	defer f.Close()
 	size, err := f.Size()
-	if err != nil || size > maxHead {
-		return nil, errors.Join(err, fmt.Errorf("%d bytes", size))
+	if err != nil {
+		return nil, err
+	}
+	if size > maxHead {
+		return nil, fmt.Errorf("%d bytes", size)
 	}
 	text := make([]byte, size)
 	if _, err := f.ReadAt(text, 0); err != nil && size > 0 {

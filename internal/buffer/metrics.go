@@ -16,7 +16,7 @@ type meters struct {
 	ioErrors, torn                            prometheus.Counter
 	duplicates, conflicts, unnamed, forgotten prometheus.Counter
 	adopted                                   prometheus.Counter
-	dedupKeys, dedupWindow                    prometheus.Gauge
+	dedupKeys, dedupWindow, unread            prometheus.Gauge
 	lostBy                                    *prometheus.CounterVec
 	id                                        string
 }
@@ -46,6 +46,7 @@ func newMeters(r *metrics.Registry, id string) *meters {
 		unnamed:       counter("relay_dedup_without_id_total", "Events without the field of dedup_key; they were stored."),
 		forgotten:     counter("relay_dedup_forgotten_total", "Event ids that were forgotten early because dedup_max_keys was reached."),
 		adopted:       counter("relay_buffer_adopted_total", "Chunks that were taken over from Fluentd."),
+		unread:        gauge("relay_buffer_unread_files", "Chunks of an earlier process that could not be read so far; they are tried again."),
 		dedupKeys:     gauge("relay_dedup_keys", "Event ids that are remembered."),
 		dedupWindow:   gauge("relay_dedup_window_seconds", "How far back the memory of event ids reaches that have no source."),
 		lostBy:        r.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
@@ -61,7 +62,7 @@ func idleMeters(id string) *meters {
 	return &meters{
 		commitSeconds: observer, commitFiles: observer, commitTickets: observer,
 		ioErrors: counter, torn: counter, duplicates: counter, conflicts: counter, unnamed: counter, forgotten: counter, adopted: counter,
-		dedupKeys: gauge, dedupWindow: gauge,
+		dedupKeys: gauge, dedupWindow: gauge, unread: gauge,
 		lostBy: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idle"}, []string{"plugin_id", "reason"}), id: id,
 	}
 }

@@ -49,13 +49,25 @@ func (b *Buffer) sealSome() {
 
 // closeFailed takes a chunk whose fsync failed out of the stage. What was durable
 // of it is queued at once; its next events go into a new chunk.
+//
+// It is done before those who wait are told of the failure: when they send again,
+// what failed has gone for good. Where that cannot be done their ids stay claimed
+// until it can.
 func (b *Buffer) closeFailed(c *Chunk) {
 	if err := c.cause(); err != nil {
 		b.log.Error("a chunk is cut to what is durable", "chunk_id", c.id.String(), "error", err)
 		b.meters.ioErrors.Inc()
 		b.health.fail(err)
 	}
-	if b.unstage(c) {
+	mine := b.unstage(c)
+	c.io.Lock()
+	err := c.repair()
+	c.io.Unlock()
+	if err != nil {
+		b.log.Error("a chunk cannot be repaired yet", "chunk_id", c.id.String(), "error", err)
+		b.mendLater(c)
+	}
+	if mine {
 		b.sealLater(c)
 	}
 }
@@ -241,6 +253,12 @@ func (b *Buffer) remove(c *Chunk) error {
 			return err
 		}
 	}
+	if c.doubt.Load() {
+		if err := b.fs.SyncDir(b.dir); err != nil {
+			return err
+		}
+		c.certain()
+	}
 	b.room.add(-c.bytes)
 	b.mu.Lock()
 	delete(b.live, c.id)
@@ -257,6 +275,9 @@ func (b *Buffer) discard(c *Chunk) {
 	b.mu.Unlock()
 	if err := b.remove(c); err != nil {
 		b.log.Error("remove an empty chunk", "chunk_id", c.id.String(), "error", err)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.purged = append(b.purged, c)
 	}
 }
 

@@ -115,6 +115,7 @@ func (r *Reservation) Write() (Ticket, error) {
 		b.sealLater(c)
 	}
 	if err != nil {
+		b.commit.start() // nobody waits; but somebody may, for the ids of what was written
 		if !errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) {
 			b.health.fail(err)
 		}
@@ -179,20 +180,28 @@ func (w *writer) write(c *Chunk, rest *remainder, n int) error {
 		return err
 	}
 	before := c.bytes
-	if err := c.append(p); err != nil {
-		return err
+	err = c.append(p)
+	switch {
+	case err == nil:
+		w.bytes += c.bytes - before
+		w.events += int64(n)
+		w.wrote(part{c, c.end}, rest.took(n))
+	case c.doubt.Load(): // the frame may be there all the same
+		w.wrote(part{c, math.MaxInt64}, rest.took(n))
 	}
-	w.bytes += c.bytes - before
-	w.events += int64(n)
-	if made := (part{c, c.end}); w.first.chunk == nil {
+	return err
+}
+
+// wrote adds a part to what the next commit has to settle.
+func (w *writer) wrote(made part, ids []event.ID) {
+	if w.first.chunk == nil {
 		w.first = made
 	} else {
 		w.more = append(w.more, made)
 	}
-	if ids := rest.took(n); len(ids) > 0 {
-		w.claims = append(w.claims, &claimPart{claim: w.claim, ids: ids, part: part{c, c.end}})
+	if len(ids) > 0 {
+		w.claims = append(w.claims, &claimPart{claim: w.claim, ids: ids, part: made})
 	}
-	return nil
 }
 
 // fits is how many of the remaining events the chunk can take. The first event

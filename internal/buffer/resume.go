@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,8 +13,8 @@ import (
 	"github.com/sluicelog/sluice/internal/event"
 )
 
-// What an earlier process left is taken up in this order: files that replace
-// others (temporary ones that are complete), queued chunks, staged chunks, what
+// What an earlier process left is taken up id by id (left.go): a file that replaces
+// another (a temporary one that is complete), a queued chunk, a staged one, what
 // Fluentd left. Files that are none of these are left alone.
 //
 // A queued chunk was complete before it got its name, so only its head is read
@@ -28,10 +28,8 @@ const readersAtOnce = 16
 
 // found is the files of a folder, by what they are.
 type found struct {
-	temps   []event.ChunkID
-	queued  []event.ChunkID
-	staged  []event.ChunkID
-	foreign []*foreign
+	left []*left
+	seen []Entry // all names; the files of ids are among them
 }
 
 func (b *Buffer) resume() error {
@@ -40,182 +38,113 @@ func (b *Buffer) resume() error {
 		b.backup.fs = Disk()
 		return nil
 	}
-	b.room.add(b.backup.measure())
+	before := b.backup.size()
+	b.room.add(b.backup.measure() - before)
 	files, err := b.find()
 	if err != nil {
 		return err
 	}
 	// A process that was killed may have left names that only the cache has. What
 	// is found under them will count as stored, so they must be durable first.
-	if err := b.syncFound(files); err != nil {
-		return fmt.Errorf("sync the buffer folder: %w", err)
+	if len(files.left) > 0 {
+		if err := b.fs.SyncDir(b.dir); err != nil {
+			return fmt.Errorf("sync the buffer folder: %w", err)
+		}
 	}
-	if err := b.index.load(); err != nil {
-		// Without them an event may get in a second time; none is lost.
-		b.log.Error("read the ids of delivered events", "error", err)
+	if err := b.index.load(files.seen); err != nil {
+		b.log.Error("the ids of delivered events cannot be read; batches with ids have to wait", "error", err)
 		b.meters.ioErrors.Inc()
+		b.wakeMender()
 	}
-	if files.queued, err = b.finishTemps(files); err != nil {
-		return err
-	}
-	b.takeUp(b.readAll(files))
+	b.takeUp(b.readAll(files.left))
+	b.mu.Lock()
+	b.mine = nil
+	b.mu.Unlock()
 	return nil
-}
-
-func (b *Buffer) syncFound(f found) error {
-	if len(f.temps)+len(f.queued)+len(f.staged) == 0 {
-		return nil
-	}
-	return b.fs.SyncDir(b.dir)
 }
 
 // find sorts the names in the folder.
 func (b *Buffer) find() (found, error) {
-	var f found
 	entries, err := b.fs.ReadDir(b.dir)
 	if err != nil {
-		return f, fmt.Errorf("list the buffer folder: %w", err)
+		return found{}, fmt.Errorf("list the buffer folder: %w", err)
 	}
 	b.mu.Lock()
-	own := b.mine
-	b.mine = nil // what is made from now on is not in the list
+	own := maps.Clone(b.mine) // whatever is in the list was noted before it was made
 	b.mu.Unlock()
-	for _, e := range entries {
-		state, id, ok := parseName(e.Name, b.prefix, chunkSuffix)
-		_, temp, isTemp := parseName(e.Name, b.prefix, tempSuffix)
-		switch {
-		case e.Dir, own[id] && ok, own[temp] && isTemp:
-		case isTemp:
-			f.temps = append(f.temps, temp)
-		case ok && state == queued:
-			f.queued = append(f.queued, id)
-		case ok:
-			f.staged = append(f.staged, id)
-		}
+	foreign, err := b.findForeign(entries)
+	if err != nil {
+		return found{}, err
 	}
-	f.foreign, err = b.findForeign(entries)
 	// Fluentd's files can end in .chunk too, if path_suffix says so.
 	theirs := map[string]bool{}
-	for _, x := range f.foreign {
-		theirs[x.paths[0]] = true
+	for _, x := range foreign {
+		theirs[filepath.Base(x.paths[0])] = filepath.Dir(x.paths[0]) == b.dir
 	}
-	f.queued = slices.DeleteFunc(f.queued, func(id event.ChunkID) bool { return theirs[b.chunkPath(queued, id)] })
-	f.staged = slices.DeleteFunc(f.staged, func(id event.ChunkID) bool { return theirs[b.chunkPath(staged, id)] })
-	return f, err
-}
-
-// finishTemps ends what rewrite or an adoption had begun: a temporary file that
-// is complete takes its place in the queue; any other is a copy that was not
-// finished, of something that is still there.
-func (b *Buffer) finishTemps(f found) (queuedNow []event.ChunkID, err error) {
-	queuedNow = f.queued
-	for _, id := range f.temps {
-		temp := b.tempPath(id)
-		whole, err := b.complete(temp)
-		if err != nil {
-			return nil, fmt.Errorf("finish a copy: %w", err)
+	byID := map[event.ChunkID]*left{}
+	for _, e := range entries {
+		if !e.Dir && !theirs[e.Name] {
+			b.sortName(e.Name, own, byID)
 		}
-		if !whole {
-			if err := b.fs.Remove(temp); err != nil {
-				return nil, fmt.Errorf("remove an unfinished copy: %w", err)
-			}
+	}
+	f := found{seen: entries}
+	for _, x := range foreign {
+		if l := byID[x.id]; l != nil && l.foreign == nil {
+			l.foreign = x
 			continue
 		}
-		if slices.Contains(queuedNow, id) {
-			err = b.setDamagedAside(id)
-		}
-		if err == nil {
-			err = b.fs.Rename(temp, b.chunkPath(queued, id))
-		}
-		if err == nil {
-			err = b.fs.SyncDir(b.dir)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("finish a copy: %w", err)
-		}
-		if !slices.Contains(queuedNow, id) {
-			queuedNow = append(queuedNow, id)
-		}
+		f.left = append(f.left, &left{id: x.id, foreign: x})
 	}
-	return queuedNow, nil
+	f.left = slices.AppendSeq(f.left, maps.Values(byID))
+	slices.SortFunc(f.left, func(a, b *left) int { return slices.Compare(a.id[:], b.id[:]) })
+	return f, nil
 }
 
-// setDamagedAside moves a queued file, for which a copy of its good part waits, to
-// the backup folder, unless it is whole.
-func (b *Buffer) setDamagedAside(id event.ChunkID) error {
-	path := b.chunkPath(queued, id)
-	whole, err := b.complete(path)
-	if err != nil || whole {
-		return err
+// sortName adds a name to what is known of its id, if it is a chunk's.
+func (b *Buffer) sortName(name string, own map[event.ChunkID]bool, byID map[event.ChunkID]*left) {
+	state, id, isChunk := parseName(name, b.prefix, chunkSuffix)
+	if !isChunk {
+		var isTemp bool
+		if _, id, isTemp = parseName(name, b.prefix, tempSuffix); !isTemp {
+			return
+		}
 	}
-	if err := b.fs.SyncDir(b.dir); err != nil { // the copy first
-		return err
+	if own[id] {
+		return
 	}
-	return b.quarantine(path, ErrCorrupt)
+	l := byID[id]
+	if l == nil {
+		l = &left{id: id}
+		byID[id] = l
+	}
+	l.temp = l.temp || !isChunk
+	l.queued = l.queued || isChunk && state == queued
+	l.staged = l.staged || isChunk && state == staged
 }
 
-// complete reports whether a file is a chunk with a seal and nothing wrong, on the
-// disk and not only in the cache: what it is a copy of will be removed.
-func (b *Buffer) complete(path string) (bool, error) {
-	f, err := b.fs.Open(path, os.O_RDWR, 0)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	if err := errors.Join(f.Sync(), f.DropCache()); err != nil {
-		return false, err
-	}
-	size, err := f.Size()
-	if err != nil {
-		return false, err
-	}
-	v, err := scanChunk(newScanner(f, size, true), nil)
-	if err != nil && !errors.Is(err, errHead) {
-		return false, err
-	}
-	return err == nil && v.sealed && v.torn == nil, nil
-}
-
-// readAll opens queued chunks and scans staged ones, several at a time. A file that
-// the disk does not let us read is left where it is: it must not keep the others
-// from leaving.
-func (b *Buffer) readAll(f found) []*Chunk {
+// readAll takes up what was left, several at a time. What the disk does not let us
+// read stays where it is and is tried again: it must not keep the others from
+// leaving.
+func (b *Buffer) readAll(all []*left) []*Chunk {
 	var mu sync.Mutex
 	var chunks []*Chunk
-	keep := func(c *Chunk, err error) {
-		if err != nil {
-			b.log.Error("a chunk stays where it is until the next start", "error", err)
-			b.meters.ioErrors.Inc()
-			b.health.fail(err)
-		}
+	var unread []*left
+	var why error
+	inParallel(len(all), func(i int, s *scanner) {
+		c, err := b.take(all[i], s)
 		mu.Lock()
 		defer mu.Unlock()
-		if c != nil {
+		if err != nil {
+			unread, why = append(unread, all[i]), err
+		} else if c != nil {
 			chunks = append(chunks, c)
 		}
+	})
+	if why != nil {
+		b.log.Error("files of an earlier process cannot be read; they are tried again", "files", len(unread), "error", why)
+		b.meters.ioErrors.Add(float64(len(unread)))
 	}
-	inParallel(len(f.queued), func(i int, _ *scanner) { keep(b.openQueued(f.queued[i])) })
-	inQueue := map[event.ChunkID]bool{}
-	for _, c := range chunks {
-		inQueue[c.id] = true
-	}
-	var alone []event.ChunkID
-	for _, id := range f.staged {
-		if !inQueue[id] {
-			alone = append(alone, id)
-			continue
-		}
-		again, err := b.settleTwins(id)
-		keep(nil, err)
-		if again {
-			alone = append(alone, id)
-			chunks = slices.DeleteFunc(chunks, func(c *Chunk) bool { return c.id == id })
-		}
-	}
-	inParallel(len(alone), func(i int, s *scanner) { keep(b.scanStaged(alone[i], s)) })
-	for _, x := range f.foreign {
-		keep(b.takeForeign(x, inQueue[x.id]))
-	}
+	b.setUnread(unread, why)
 	return chunks
 }
 
@@ -236,23 +165,6 @@ func inParallel(n int, do func(i int, s *scanner)) {
 	}
 	close(next)
 	wg.Wait()
-}
-
-// settleTwins handles a chunk that is both staged and queued: rewrite was
-// interrupted behind its rename. The queued one holds all that was durable; only
-// if it is damaged the staged one is taken.
-func (b *Buffer) settleTwins(id event.ChunkID) (takeStaged bool, err error) {
-	whole, err := b.complete(b.chunkPath(queued, id))
-	if err != nil {
-		return false, fmt.Errorf("compare a queued chunk with the staged one: %w", err)
-	}
-	if whole {
-		if err := b.fs.Remove(b.chunkPath(staged, id)); err != nil {
-			return false, fmt.Errorf("remove a chunk that was replaced: %w", err)
-		}
-		return false, nil
-	}
-	return true, b.quarantine(b.chunkPath(queued, id), fmt.Errorf("%w, and the staged file is there", ErrCorrupt))
 }
 
 // takeUp puts the chunks where they belong, oldest first.
@@ -310,21 +222,27 @@ func (b *Buffer) awaitFolder() {
 			return
 		case <-again.C:
 		}
-		lock, err := b.fs.Lock(filepath.Join(b.dir, "."+b.prefix+"lock"))
-		if errors.Is(err, ErrLocked) {
-			continue
-		}
+		err := b.lockAndResume()
 		if err == nil {
-			b.lock = lock
-			err = b.resume()
+			close(b.adopted)
+			return
 		}
-		if err != nil {
-			b.log.Error("take up the chunks of the process before", "error", err)
+		if !errors.Is(err, ErrLocked) {
+			b.log.Error("take up the chunks of the process before; it is tried again", "error", err)
 			b.health.fail(err)
 		}
-		close(b.adopted)
-		return
 	}
+}
+
+func (b *Buffer) lockAndResume() error {
+	if b.lock == nil {
+		lock, err := b.fs.Lock(filepath.Join(b.dir, "."+b.prefix+"lock"))
+		if err != nil {
+			return err
+		}
+		b.lock = lock
+	}
+	return b.resume()
 }
 
 // Adopted is closed when the chunks in the folder have been taken up: at once,

@@ -128,34 +128,6 @@ func TestDamageFoundWhileReading(t *testing.T) {
 	wantChunks(t, b, "a: one")
 }
 
-// TestUnreadableChunk: one file that the disk does not let us read neither stops
-// the start nor goes away.
-func TestUnreadableChunk(t *testing.T) {
-	disk := newDisk(67)
-	b := open(t, config(), buffer.Options{FS: disk.FS()})
-	mustAppend(t, b, batch("a", "one"), batch("b", "two"))
-	disk.Kill()
-	bad := chunkFiles(t, disk, folder)[0]
-	disk.Inject(func(op crashfs.Op, path string) error {
-		if op == crashfs.Read && strings.HasSuffix(path, bad) {
-			return syscall.EIO
-		}
-		return nil
-	})
-	b = open(t, config(), buffer.Options{FS: disk.FS()})
-	if b.Health() == nil {
-		t.Error("nobody is told")
-	}
-	first := drain(t, b)
-	disk.Inject(nil)
-	disk.Kill()
-	all := append(first, drain(t, open(t, config(), buffer.Options{FS: disk.FS()}))...)
-	slices.Sort(all)
-	if got := strings.Join(all, " | "); len(first) != 1 || got != "a: one | b: two" {
-		t.Errorf("first %v, then all: %s", first, got)
-	}
-}
-
 // TestTornTail: the end of a staged chunk that was not written whole is kept in
 // the backup folder, and the rest is delivered.
 func TestTornTail(t *testing.T) {

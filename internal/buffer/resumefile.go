@@ -91,8 +91,8 @@ func (b *Buffer) scanStaged(id event.ChunkID, s *scanner) (*Chunk, error) {
 		return nil, fmt.Errorf("open a staged chunk: %w", err)
 	}
 	syncErr := f.Sync()
-	if err := f.DropCache(); err != nil {
-		b.log.Warn("drop the cache of a staged chunk", "path", path, "error", err)
+	if err := f.DropCache(); err != nil && syncErr != nil {
+		return nil, fmt.Errorf("read a staged chunk: %w", errors.Join(syncErr, err))
 	}
 	s.reset(f, size)
 	var ids []event.ID

@@ -8,6 +8,53 @@ import (
 	"os"
 )
 
+// repair ends the doubt about a chunk: after a failed fsync the events behind the
+// last good one may be on the disk or not, and may turn up at the next start. When
+// it returns nil they are gone for good, and may be stored elsewhere. c.io is held.
+func (c *Chunk) repair() error {
+	if !c.doubt.Load() {
+		return nil
+	}
+	if c.cause() != nil {
+		if err := c.rewrite(); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bytes == 0 {
+		return c.vanish()
+	}
+	if err := c.settleReplaced(); err != nil {
+		return err
+	}
+	c.certain()
+	return nil
+}
+
+// vanish removes, durably, the file of a chunk of which nothing was acknowledged.
+// c.mu is held.
+func (c *Chunk) vanish() error {
+	c.closeFile()
+	err := c.b.fs.Remove(c.path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = c.b.fs.SyncDir(c.b.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("remove chunk %s: %w", c.id, err)
+	}
+	c.certain()
+	return nil
+}
+
+// certain lets the events that are not in the chunk be stored elsewhere. c.mu is
+// held.
+func (c *Chunk) certain() {
+	if c.doubt.Swap(false) {
+		c.b.index.free(c)
+	}
+}
+
 // rewrite saves the durable part of a chunk whose file cannot be trusted any
 // more into a new file, sealed, under the same id; and takes that one in its
 // place. When not even that works the chunk goes on with the old file, cut to
@@ -63,6 +110,7 @@ func (c *Chunk) settleReplaced() error {
 		return err
 	}
 	c.replaced = false
+	c.certain()
 	if c.leftOver != "" {
 		_ = c.b.fs.Remove(c.leftOver) // removeLeftOver makes sure of it
 	}

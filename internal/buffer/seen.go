@@ -84,6 +84,7 @@ type seenFile struct {
 	path   string
 	newest map[uint64]uint64 // generation by source; source 0: Unix time of the newest id
 	others int               // ids without a source
+	unread bool              // it is not known yet what is in it
 }
 
 // note keeps what has to pass before the file can go.
@@ -324,7 +325,7 @@ func (s *seenFiles) dropOld(p progress) {
 	last := s.files[len(s.files)-1]
 	keep, younger := []*seenFile{last}, last.others
 	for _, f := range slices.Backward(s.files[:len(s.files)-1]) {
-		needed := f.others > 0 && f.newest[0] >= oldest && younger < s.b.config().DedupMaxKeys
+		needed := f.unread || f.others > 0 && f.newest[0] >= oldest && younger < s.b.config().DedupMaxKeys
 		for hash, generation := range f.newest {
 			needed = needed || hash != 0 && !p.settled(origin{hash, generation})
 		}

@@ -1,10 +1,12 @@
 package buffer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,35 +17,70 @@ import (
 	"github.com/sluicelog/sluice/internal/event"
 )
 
-// load reads the files of earlier processes.
-func (x *index) load() error {
+// load reads the files of earlier processes; entries is the folder.
+func (x *index) load(entries []Entry) error {
 	s := &x.files
 	prefix := s.b.prefix + "seen-"
-	entries, err := s.b.fs.ReadDir(s.b.dir)
-	if err != nil {
-		return fmt.Errorf("list the buffer folder: %w", err)
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, e := range entries {
 		digits, ok := strings.CutPrefix(strings.TrimSuffix(e.Name, seenSuffix), prefix)
 		n, err := strconv.ParseUint(digits, 10, 64)
-		own := slices.ContainsFunc(s.files, func(f *seenFile) bool { return f.n == n })
-		if !ok || err != nil || own || !strings.HasSuffix(e.Name, seenSuffix) {
+		known := slices.ContainsFunc(s.files, func(f *seenFile) bool { return f.n == n })
+		if !ok || err != nil || known || !strings.HasSuffix(e.Name, seenSuffix) {
 			continue
 		}
-		s.files = append(s.files, &seenFile{n: n, path: filepath.Join(s.b.dir, e.Name), newest: map[uint64]uint64{}})
+		s.files = append(s.files, &seenFile{n: n, path: filepath.Join(s.b.dir, e.Name), unread: true})
 	}
-	slices.SortFunc(s.files, func(a, b *seenFile) int { return int(int64(a.n) - int64(b.n)) })
+	slices.SortFunc(s.files, func(a, b *seenFile) int { return cmp.Compare(a.n, b.n) })
+	s.mu.Unlock()
+	return x.loadAgain()
+}
+
+// loadAgain reads what has not been read yet.
+func (x *index) loadAgain() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := &x.files
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
 	for _, f := range s.files {
-		if err := x.read(f); err != nil {
-			errs = append(errs, fmt.Errorf("read %s: %w", filepath.Base(f.path), err))
+		if !f.unread {
+			continue
 		}
+		f.newest, f.others = map[uint64]uint64{}, 0
+		if err := x.read(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("read %s: %w", filepath.Base(f.path), err))
+			continue
+		}
+		f.unread = false
 	}
-	return errors.Join(errs...)
+	x.unreadFiles = errors.Join(errs...)
+	return x.unreadFiles
+}
+
+// unread reports whether files of ids wait to be read.
+func (x *index) unread() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.unreadFiles != nil
+}
+
+// setUnknown says why there are staged chunks whose ids are not known; nil: there
+// are none.
+func (x *index) setUnknown(why error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unreadChunks = why
+}
+
+// ready is an error while the index does not know all that the buffer has. x.mu is
+// held.
+func (x *index) ready() error {
+	if why := cmp.Or(x.unreadChunks, x.unreadFiles); why != nil {
+		return &notReadyError{why}
+	}
+	return nil
 }
 
 // read takes in one file. A torn end was never relied on; damage before it loses
@@ -60,7 +97,9 @@ func (x *index) read(f *seenFile) error {
 	}
 	// As with staged chunks: only what the disk holds counts.
 	_ = file.Sync()
-	_ = file.DropCache()
+	if err := file.DropCache(); err != nil {
+		return err
+	}
 	for s := newScanner(file, size, true); ; {
 		fr, err := s.next()
 		if err == nil {

@@ -29,6 +29,10 @@ type Stats struct {
 	WrittenEvents, WrittenBytes, PurgedChunks int64
 	Commits, CommitFiles, CommitTickets       int64
 
+	// UnreadFiles is how many chunks of an earlier process the disk did not let us
+	// read so far; they are in no other number.
+	UnreadFiles int
+
 	OpenFiles     int
 	DroppedChunks int64 // by drop_oldest_chunk
 	DedupKeys     int   // ids that are remembered
@@ -53,7 +57,7 @@ func (b *Buffer) Stats() Stats {
 	for i, c := range chunks {
 		places[i] = c.where
 	}
-	s.DroppedChunks = b.dropped
+	s.DroppedChunks, s.UnreadFiles = b.dropped, len(b.ailing.unread)
 	b.mu.Unlock()
 	for i, c := range chunks {
 		if places[i] == gone {
@@ -109,8 +113,11 @@ func (b *Buffer) QueuedEvents() int {
 }
 
 // Health says why the buffer cannot be relied on just now: the disk refused an
-// fsync, or the volume is full. Nil is well.
+// fsync, there are files that cannot be read, or the volume is full. Nil is well.
 func (b *Buffer) Health() error {
+	if err := b.unreadError(); err != nil {
+		return err
+	}
 	if b.volume.low() {
 		return ErrFull
 	}

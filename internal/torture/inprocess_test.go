@@ -43,10 +43,6 @@ type world struct {
 	relay  *relay
 	state  handlerState
 	failed error
-	// unsure holds the events of appends that failed on the disk. What an fsync
-	// could not write may be there after all when the relay starts again, beside
-	// what was sent again: they may be stored twice, never not at all.
-	unsure map[int]bool
 	log    []string
 }
 
@@ -58,7 +54,7 @@ func newWorld(seed uint64) *world {
 		seed: seed, dice: d, disk: crashfs.New(newDice(seed, 2).rng), store: newStore(seed), began: time.Now(),
 		copies: 1 + d.n(4)/3, threads: 1 + d.n(3), clients: 1 + d.n(4), events: 60 + d.n(240),
 		slice: time.Now().Unix() / 60 * 60, pace: 10*time.Millisecond + d.upTo(time.Second), conditional: !d.oneIn(4), zombies: d.oneIn(2),
-		state: handlerState{beyond: map[int]bool{}}, unsure: map[int]bool{},
+		state: handlerState{beyond: map[int]bool{}},
 	}
 	w.cfg = buffer.DefaultConfig()
 	w.cfg.Type, w.cfg.Path, w.cfg.ChunkKeys, w.cfg.MinFree = "file", "/var/buf", "tag,time", 1
@@ -95,14 +91,6 @@ func (w *world) fail(format string, args ...any) {
 	defer w.mu.Unlock()
 	if w.failed == nil {
 		w.failed = fmt.Errorf(format, args...)
-	}
-}
-
-func (w *world) suspect(uids []int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, uid := range uids {
-		w.unsure[uid] = true
 	}
 }
 
@@ -299,7 +287,7 @@ func (w *world) check() error {
 			switch n := count[line]; {
 			case n == 0:
 				errs = append(errs, fmt.Errorf("LOST: uid %d, copy %d", uid, i))
-			case n > 1 && !w.unsure[uid]:
+			case n > 1:
 				errs = append(errs, fmt.Errorf("DOUBLED: uid %d, copy %d, %d times", uid, i, n))
 			}
 			delete(count, line)
@@ -333,7 +321,7 @@ const lastActions = 400
 
 // TestTortureInProcess kills the relay and the handler, cuts the power, fills and
 // breaks the disk and the store, in fake time. In the end every uid must be in the
-// store exactly once; at least once if the disk failed an append of it. SLUICE_TORTURE is how many seeds, SLUICE_SEED runs one.
+// store exactly once. SLUICE_TORTURE is how many seeds, SLUICE_SEED runs one.
 func TestTortureInProcess(t *testing.T) {
 	first, n := uint64(time.Now().UnixNano())%1_000_000_000, seeds(t, "SLUICE_TORTURE", 200)
 	if text := os.Getenv("SLUICE_SEED"); text != "" {

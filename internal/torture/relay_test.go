@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -84,9 +83,6 @@ func (r *relay) post(ctx context.Context, src *buffer.Source, uids []int) error 
 		tx.Append(b, r.w.batch(src, uids), nil)
 	}
 	err := tx.Commit(ctx)
-	if err != nil && errors.As(err, new(*fs.PathError)) {
-		r.w.suspect(uids)
-	}
 	if r.fs.isDead() {
 		return errNetwork // there is nobody to answer
 	}
@@ -218,7 +214,7 @@ func readAll(c *buffer.Chunk) (string, error) {
 // empty reports whether everything has left.
 func (r *relay) empty() bool {
 	for _, b := range r.bufs {
-		if s := b.Stats(); s.StageLength+s.QueueLength > 0 {
+		if s := b.Stats(); s.StageLength+s.QueueLength+s.UnreadFiles > 0 {
 			return false
 		}
 	}
