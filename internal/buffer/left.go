@@ -18,7 +18,8 @@ type left struct {
 	queued  bool
 	staged  bool
 	foreign *foreign
-	moved   bool // a name was changed and the folder not synced since
+	moved   bool  // a name was changed and the folder not synced since
+	failed  error // why the staged file can not be synced
 }
 
 // hasUnknownIDs reports whether ids may stand in it that are in no seen file: a
@@ -45,7 +46,7 @@ func (b *Buffer) take(l *left, s *scanner) (*Chunk, error) {
 		}
 	}
 	if l.staged {
-		c, err := b.scanStaged(l.id, s)
+		c, err := b.scanStaged(l, s)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil // an earlier try has moved it, or people have
 		}

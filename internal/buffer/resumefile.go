@@ -76,11 +76,12 @@ func (b *Buffer) resumed(h header, path string) *Chunk {
 }
 
 // scanStaged reads a staged chunk of an earlier process. What it finds must be
-// what the disk holds, because the ids in it will count as stored: pages that
-// are not written yet are synced, then the cache is dropped, so that pages which
-// a failed fsync left behind as clean are not believed.
-func (b *Buffer) scanStaged(id event.ChunkID, s *scanner) (*Chunk, error) {
-	path := b.chunkPath(staged, id)
+// what the disk holds, because the ids in it will count as stored and those that
+// are not in it as new: pages that are not written yet are synced, then the cache
+// is dropped, so that pages which a failed fsync left behind as clean are not
+// believed.
+func (b *Buffer) scanStaged(l *left, s *scanner) (*Chunk, error) {
+	path := b.chunkPath(staged, l.id)
 	f, err := b.fs.Open(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a staged chunk: %w", err)
@@ -90,9 +91,11 @@ func (b *Buffer) scanStaged(id event.ChunkID, s *scanner) (*Chunk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a staged chunk: %w", err)
 	}
-	syncErr := f.Sync()
-	if err := f.DropCache(); err != nil && syncErr != nil {
-		return nil, fmt.Errorf("read a staged chunk: %w", errors.Join(syncErr, err))
+	if err := f.Sync(); err != nil {
+		l.failed = fmt.Errorf("sync a staged chunk: %w", err)
+	}
+	if err := f.DropCache(); err != nil && l.failed != nil {
+		return nil, fmt.Errorf("read a staged chunk: %w", errors.Join(l.failed, err))
 	}
 	s.reset(f, size)
 	var ids []event.ID
@@ -109,25 +112,40 @@ func (b *Buffer) scanStaged(id event.ChunkID, s *scanner) (*Chunk, error) {
 	b.index.remember(origins, ids)
 	c := b.resumed(v.head, path)
 	c.fill(v, size)
-	if syncErr != nil {
-		c.failed = fmt.Errorf("sync chunk %s: %w", c.id, syncErr)
-		c.cut.Store(c.synced.Load())
-	}
 	if v.torn != nil && !v.sealed {
-		b.cutTail(c, f, v)
+		b.cutTail(c, f, v, l.failed)
+	}
+	if l.failed != nil {
+		return b.saveStaged(c, l.failed)
+	}
+	return c, nil
+}
+
+// saveStaged takes up a staged chunk whose file could not be synced. How long it
+// is is not durable: a process that died may have cut it, and what it has cut off
+// may come back. So what was found is saved into a new file before it counts.
+func (b *Buffer) saveStaged(c *Chunk, cause error) (*Chunk, error) {
+	c.poison(cause)
+	c.io.Lock()
+	defer c.io.Unlock()
+	if err := c.repair(); err != nil {
+		return nil, err
+	}
+	if c.Size() == 0 {
+		return nil, nil
 	}
 	return c, nil
 }
 
 // cutTail keeps what stands behind the last good frame in the backup folder, and
 // puts zeros in its place, so that it is not found again at the next start.
-func (b *Buffer) cutTail(c *Chunk, f File, v survey) {
+func (b *Buffer) cutTail(c *Chunk, f File, v survey, failed error) {
 	if err := b.keepTail(f, c, v.dataEnd, c.size, v.torn); err != nil {
 		b.log.Error("keep a torn end", "error", err) // the events do not depend on it
 		return
 	}
-	if c.failed != nil {
-		return
+	if failed != nil {
+		return // it must not be synced again
 	}
 	c.file = f
 	err := c.writeZeros(v.dataEnd, c.size)
