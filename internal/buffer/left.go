@@ -122,7 +122,7 @@ func (b *Buffer) finishTemp(l *left) error {
 // the backup folder, unless it is whole.
 func (b *Buffer) setDamagedAside(id event.ChunkID) error {
 	path := b.chunkPath(queued, id)
-	whole, err := b.complete(path)
+	whole, err := b.sealedFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (b *Buffer) setDamagedAside(id event.ChunkID) error {
 // interrupted behind its rename. The queued one holds all that was durable; only
 // if it is damaged the staged one is taken.
 func (b *Buffer) settleTwins(id event.ChunkID) (takeStaged bool, err error) {
-	whole, err := b.complete(b.chunkPath(queued, id))
+	whole, err := b.sealedFile(b.chunkPath(queued, id))
 	if err != nil {
 		return false, fmt.Errorf("compare a queued chunk with the staged one: %w", err)
 	}
@@ -159,21 +159,34 @@ func (b *Buffer) settleTwins(id event.ChunkID) (takeStaged bool, err error) {
 // complete reports whether a file is a chunk with a seal and nothing wrong, on the
 // disk and not only in the cache: what it is a copy of will be removed.
 func (b *Buffer) complete(path string) (bool, error) {
+	v, err := b.surveyFile(path)
+	return v.sealed && v.torn == nil, err
+}
+
+// sealedFile reports whether a file holds all of its events. What is wrong behind
+// the seal is a note that a power cut tore.
+func (b *Buffer) sealedFile(path string) (bool, error) {
+	v, err := b.surveyFile(path)
+	return v.sealed, err
+}
+
+// surveyFile reads a file from the disk; one without a head has no seal either.
+func (b *Buffer) surveyFile(path string) (survey, error) {
 	f, err := b.fs.Open(path, os.O_RDWR, 0)
 	if err != nil {
-		return false, err
+		return survey{}, err
 	}
 	defer f.Close()
 	if err := errors.Join(f.Sync(), f.DropCache()); err != nil {
-		return false, err
+		return survey{}, err
 	}
 	size, err := f.Size()
 	if err != nil {
-		return false, err
+		return survey{}, err
 	}
 	v, err := scanChunk(newScanner(f, size, true), nil)
-	if err != nil && !errors.Is(err, errHead) {
-		return false, err
+	if errors.Is(err, errHead) {
+		return survey{}, nil
 	}
-	return err == nil && v.sealed && v.torn == nil, nil
+	return v, err
 }

@@ -1,6 +1,7 @@
 package buffer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -109,6 +110,36 @@ func TestUnreadableTwin(t *testing.T) {
 		}
 		_ = b.Close(context.Background())
 	})
+}
+
+// TestTwinWithTornNote: the file that took a staged one's place stays in it when
+// only a note behind its seal is torn: the notes before say where it went.
+func TestTwinWithTornNote(t *testing.T) {
+	disk := newDisk(70)
+	b := open(t, config(), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, batch("a", "one"))
+	before := chunkFiles(t, disk, folder)[0]
+	old := readBytes(t, disk, folder+"/"+before)
+	b.EnqueueAll()
+	c, _ := b.Dequeue()
+	for _, key := range []string{"first", "second"} {
+		if err := c.SetNote(map[string]string{"key": key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk.Kill()
+	path := folder + "/" + strings.Replace(before, ".b", ".q", 1)
+	whole := readBytes(t, disk, path)
+	whole[bytes.Index(whole, []byte("second"))] ^= 1
+	writeBytes(t, disk, path, whole)
+	writeBytes(t, disk, folder+"/"+before, old)
+	b = open(t, config(), buffer.Options{FS: disk.FS()})
+	c, _ = b.Dequeue()
+	if note, _ := c.Note(); note["key"] != "first" {
+		t.Errorf("note %v", note)
+	}
+	b.TakeBack(c)
+	wantChunks(t, b, "a: one")
 }
 
 // TestFailedAppendIsGone: when an append is told that it failed, what a failed fsync
