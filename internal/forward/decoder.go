@@ -158,6 +158,7 @@ func (d *Decoder) cut(n int) ([]byte, error) {
 // passOver reads to the end of a value that is too large, keeping nothing of it.
 func (d *Decoder) passOver(f finder) error {
 	lost := &TooLargeError{Tag: tagAtStart(d.buf)}
+	d.begin()
 	for {
 		lost.Size += int64(f.at())
 		if d.buf = f.drop(d.buf); len(d.buf) == 0 {
@@ -180,18 +181,21 @@ func (d *Decoder) passOver(f finder) error {
 
 // readOn reads more of a value; an end in the middle of it is no clean end.
 func (d *Decoder) readOn() error {
-	inside := len(d.buf) > 0 || d.begun
-	if inside && !d.begun {
-		d.begun = true
-		if d.Begin != nil {
-			d.Begin()
-		}
+	if len(d.buf) > 0 {
+		d.begin()
 	}
 	err := d.read()
-	if inside && errors.Is(err, io.EOF) {
+	if d.begun && errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+func (d *Decoder) begin() {
+	if !d.begun && d.Begin != nil {
+		d.Begin()
+	}
+	d.begun = true
 }
 
 // read appends to buf. Its memory is taken anew when what was used has left no

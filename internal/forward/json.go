@@ -67,7 +67,10 @@ func decodeJSON(raw []byte, unpacked int64) (*Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	parts, _ := v.([]any)
+	parts, isArray := v.([]any)
+	if !isArray {
+		return nil, &InvalidError{Reason: "message is no array", Value: v}
+	}
 	m, err := messageOf(v, at(parts, 0), len(parts))
 	if err != nil {
 		return nil, err
