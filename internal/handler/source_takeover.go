@@ -81,12 +81,7 @@ func (x *exportSource) beginTakeover(ctx context.Context) error {
 	}
 	x.cfg.log.Info("Changing from searching to bulk export", "sent_until", at.at, "id", at.id)
 	t.file = switchState{Before: at.at, Covered: covered, ID: at.id, Chunks: map[string][]string{}}
-	// What is not acknowledged yet stands behind the place, which may be on a date
-	// before the one from which on late events are told.
-	t.first = covered.UTC().Truncate(24 * time.Hour)
-	if at.at.Before(covered) {
-		t.first = at.at.UTC().Truncate(24 * time.Hour)
-	}
+	t.first = firstDate(at.at, covered, t.cfg.lookBack)
 	for day := t.first; !day.After(at.at); day = day.AddDate(0, 0, 1) {
 		name := day.Format(time.DateOnly)
 		for chunk, err := range x.cfg.teleport.ExportChunks(ctx, day) {
@@ -98,6 +93,16 @@ func (x *exportSource) beginTakeover(ctx context.Context) error {
 	}
 	t.begun = true
 	return x.state.saveOwn(exportFile{Switch: &t.file})
+}
+
+// firstDate is the date that export begins with: that of the lowest event which may
+// not have been sent (the look-back may have got ahead of it), and of what may still
+// come late.
+func firstDate(place, covered time.Time, lookBack time.Duration) time.Time {
+	if covered.Before(place) {
+		place = covered
+	}
+	return place.Add(-lookBack).UTC().Truncate(24 * time.Hour)
 }
 
 // place is the search's last event with its time, and from when on its memory of

@@ -234,7 +234,7 @@ func changeToBulk(t *testing.T, begin time.Time, whose string) {
 	srv.Generate(2000)
 	all := uids(srv)
 	cfg := testConfig(t.TempDir(), c)
-	cfg.batch, cfg.start = 20, begin.Add(-time.Hour)
+	cfg.batch, cfg.lookBack, cfg.start = 20, 2*time.Hour, begin.Add(-time.Hour)
 	want := all[777:]
 	if whose == "ours" {
 		// Searching had acknowledged some events beyond the lowest one open.
@@ -283,7 +283,7 @@ func changeToBulk(t *testing.T, begin time.Time, whose string) {
 	}
 	sameSet(t, "in bulk", got, want)
 	// A late event of the day that searching had done comes as a new chunk.
-	late := teleporttest.Event{Type: "user.login", ID: "late", Time: begin.Add(777*time.Minute - 30*time.Minute)}
+	late := teleporttest.Event{Type: "user.login", ID: "late", Time: begin.Add(690 * time.Minute)}
 	if err := srv.Append(late); err != nil {
 		t.Fatal(err)
 	}
