@@ -19,7 +19,7 @@ const (
 // newSender makes the sender for the first URL; its TLS files are read again
 // when they change.
 func (c *StartCmd) newSender(h *handler) (*sender, error) {
-	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, ServerName: c.receiver()}
+	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, ServerName: c.receiver(), Log: h.log, Metrics: h.metrics}
 	config, err := files.Config()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,14 +15,17 @@ type counts struct {
 	posts           *prometheus.CounterVec
 	latency         prometheus.Observer
 	retries, dead   prometheus.Counter
-	lag             prometheus.Gauge
 	backlog         prometheus.Gauge
 	sessions        prometheus.Counter
 	sessionsWaiting prometheus.Gauge
 	missing         prometheus.Counter
+	missingNow      prometheus.Gauge
 	givenUp         prometheus.Counter
+	skipped         prometheus.Counter
 	locks           *prometheus.CounterVec
-	expiry          *prometheus.GaugeVec
+
+	mu     sync.Mutex // guards what follows
+	newest time.Time  // of the events delivered
 }
 
 func newCounts(m *metrics.Registry) *counts {
@@ -32,14 +36,14 @@ func newCounts(m *metrics.Registry) *counts {
 		latency:         m.Histogram("handler_post_seconds", "Time from a request to its answer.", nil).WithLabelValues(),
 		retries:         m.Counter("handler_post_retries_total", "Requests that were sent again.").WithLabelValues(),
 		dead:            m.Counter("handler_dead_letters_total", "Events that the receiver refused for good and that were set aside.").WithLabelValues(),
-		lag:             m.Gauge("handler_lag_seconds", "Age of the newest event that was delivered.").WithLabelValues(),
 		backlog:         m.Gauge("handler_events_in_flight", "Events read and not acknowledged yet.").WithLabelValues(),
 		sessions:        m.Counter("handler_sessions_total", "Recordings sent whole.").WithLabelValues(),
 		sessionsWaiting: m.Gauge("handler_sessions_waiting", "Recordings that are not sent whole yet.").WithLabelValues(),
 		missing:         m.Counter("handler_recordings_missing_total", "Times that a recording was not there.").WithLabelValues(),
+		missingNow:      m.Gauge("handler_recordings_missing", "Recordings that are not there just now and will be asked for again.").WithLabelValues(),
 		givenUp:         m.Counter("handler_recordings_given_up_total", "Recordings that were missing for too long.").WithLabelValues(),
+		skipped:         m.Counter("handler_events_skipped_total", "Events left out because `state skip` named them.").WithLabelValues(),
 		locks:           m.Counter("handler_locks_total", "Lock calls, by result.", "result"),
-		expiry:          m.Gauge("handler_credentials_expiry_seconds", "When credentials end, Unix seconds.", "which"),
 	}
 }
 
@@ -50,7 +54,46 @@ func (c *counts) posted(status string, took time.Duration, _ int) {
 
 func (c *counts) delivered(r *Read) {
 	c.events.WithLabelValues("audit", r.Type).Inc()
-	c.lag.Set(time.Since(r.Time).Seconds())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Time.After(c.newest) {
+		c.newest = r.Time
+	}
 }
 
 func (c *counts) deliveredSession(r *Read) { c.events.WithLabelValues("session", r.Type).Inc() }
+
+// lag is the age of the newest event that was delivered; false before the first.
+func (c *counts) lag() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.newest), !c.newest.IsZero()
+}
+
+// clocks are the numbers that change by themselves, so they are computed when
+// they are asked for.
+type clocks struct {
+	counts *counts
+	expiry func() (time.Time, bool) // of the Teleport credentials in use
+}
+
+var (
+	lagDesc    = prometheus.NewDesc("handler_lag_seconds", "Age of the newest event that was delivered.", nil, nil)
+	expiryDesc = prometheus.NewDesc("handler_credentials_expiry_seconds", "When the Teleport credentials in use end, Unix seconds.", []string{"which"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *clocks) Describe(ch chan<- *prometheus.Desc) {
+	ch <- lagDesc
+	ch <- expiryDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c *clocks) Collect(ch chan<- prometheus.Metric) {
+	if lag, known := c.counts.lag(); known {
+		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, lag.Seconds())
+	}
+	if end, known := c.expiry(); known {
+		ch <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(end.Unix()), "teleport")
+	}
+}

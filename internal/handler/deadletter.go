@@ -24,8 +24,15 @@ type deadLetters struct {
 // deadLetterLimit is how large the file may grow.
 const deadLetterLimit = 1 << 30
 
+// deadLetterName is the file; resentName beside it lists what was sent again, a
+// key a line: so nobody rewrites a file that a running handler appends to.
+const (
+	deadLetterName = "dead-letter.jsonl"
+	resentName     = "dead-letter.resent"
+)
+
 func newDeadLetters(dir string) *deadLetters {
-	return &deadLetters{path: filepath.Join(dir, "dead-letter.jsonl"), limit: deadLetterLimit}
+	return &deadLetters{path: filepath.Join(dir, deadLetterName), limit: deadLetterLimit}
 }
 
 // DeadLetter is one line of the file.
@@ -57,6 +64,10 @@ func (d *deadLetters) write(r *Read, why *refusal) error {
 }
 
 func (d *deadLetters) appendLine(line []byte) error {
+	if d.f != nil && d.movedAway() {
+		_ = d.f.Close() // every line in it is synced
+		d.f = nil
+	}
 	if d.f == nil {
 		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -82,6 +93,17 @@ func (d *deadLetters) appendLine(line []byte) error {
 		return fmt.Errorf("sync dead letters: %w", err)
 	}
 	return nil
+}
+
+// movedAway reports that the path no longer names the file that is open: somebody
+// put it elsewhere, as the message about a full file says.
+func (d *deadLetters) movedAway() bool {
+	open, err := d.f.Stat()
+	if err != nil {
+		return true
+	}
+	there, err := os.Stat(d.path)
+	return err != nil || !os.SameFile(open, there)
 }
 
 func joinTruncate(err error, f *os.File, size int64) error {

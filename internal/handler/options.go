@@ -23,9 +23,14 @@ type ReceiverOptions struct {
 	FluentdHTTP2          bool     `name:"fluentd-http2" env:"FDFWD_FLUENTD_HTTP2" help:"Speak HTTP/2 when the receiver offers it."`
 }
 
+// AddrOptions say which cluster is meant; the state folder is named after it.
+type AddrOptions struct {
+	TeleportAddr string `name:"teleport-addr" env:"FDFWD_TELEPORT_ADDR" default:"localhost:3025" help:"Teleport's Auth service or proxy."`
+}
+
 // TeleportOptions say which cluster is read, and as whom.
 type TeleportOptions struct {
-	TeleportAddr            string        `name:"teleport-addr" env:"FDFWD_TELEPORT_ADDR" default:"localhost:3025" help:"Teleport's Auth service or proxy."`
+	AddrOptions
 	TeleportIdentity        string        `name:"teleport-identity" env:"FDFWD_TELEPORT_IDENTITY" help:"Identity file." type:"existingfile"`
 	TeleportCA              string        `name:"teleport-ca" env:"FDFWD_TELEPORT_CA" help:"CA of Teleport's certificate, with --teleport-cert and --teleport-key." type:"existingfile"`
 	TeleportCert            string        `name:"teleport-cert" env:"FDWRD_TELEPORT_CERT,FDFWD_TELEPORT_CERT" help:"Client certificate for Teleport." type:"existingfile"`
@@ -76,4 +81,7 @@ type StartCmd struct {
 	LockFor                 time.Duration `name:"lock-for" env:"FDFWD_LOCKING_FOR" help:"How long a lock holds; without it, for ever."`
 
 	LogFormat string `name:"log-format" env:"FDFWD_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
+
+	Version string `kong:"-"` // what the linker was told
+	Started func() `kong:"-"` // called when reading begins; may be nil
 }

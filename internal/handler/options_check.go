@@ -3,7 +3,6 @@ package handler
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"reflect"
 	"slices"
@@ -20,7 +19,7 @@ func (c *StartCmd) Check() error {
 	if c.FluentdMaxConnections < 1 {
 		c.FluentdMaxConnections = 2 * c.Concurrency
 	}
-	return errors.Join(c.checkRequired(), c.checkCredentials(), c.checkNumbers(), c.checkURLs())
+	return errors.Join(c.checkRequired(), c.TeleportOptions.check(), c.checkPair(), c.checkNumbers(), c.checkURLs())
 }
 
 func trimAll(list []string) []string {
@@ -50,7 +49,8 @@ func (c *StartCmd) checkRequired() error {
 	return nil
 }
 
-func (c *StartCmd) checkCredentials() error {
+// check holds the rules for the credentials.
+func (c *TeleportOptions) check() error {
 	files := map[string]string{"teleport.cert": c.TeleportCert, "teleport.key": c.TeleportKey, "teleport.ca": c.TeleportCA}
 	var given, missing []string
 	for name, path := range files {
@@ -69,7 +69,12 @@ func (c *StartCmd) checkCredentials() error {
 		return errors.New("no credentials for Teleport: give an identity file (teleport.identity), or all of teleport.cert, teleport.key and teleport.ca")
 	case c.TeleportIdentity == "" && len(missing) > 0:
 		return fmt.Errorf("%s given, but %s missing: all three are needed", strings.Join(given, ", "), strings.Join(missing, ", "))
-	case (c.FluentdCert == "") != (c.FluentdKey == ""):
+	}
+	return nil
+}
+
+func (c *StartCmd) checkPair() error {
+	if (c.FluentdCert == "") != (c.FluentdKey == "") {
 		return errors.New("fluentd_cert and fluentd_key must both be given, or neither")
 	}
 	return nil
@@ -88,9 +93,6 @@ func (c *StartCmd) checkNumbers() error {
 	fail(c.WindowSize <= 0, "window-size", "above 0")
 	fail(c.Timeout < 0, "timeout", "0 or above")
 	fail(c.LookBack < 0, "look-back", "0 or above")
-	if _, _, err := net.SplitHostPort(c.TeleportAddr); err != nil {
-		errs = append(errs, fmt.Errorf("teleport-addr: %w; write host:port", err))
-	}
 	return errors.Join(errs...)
 }
 

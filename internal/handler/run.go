@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/metrics"
 	"github.com/sluicelog/sluice/internal/state"
 	"github.com/sluicelog/sluice/internal/teleport"
@@ -33,17 +34,37 @@ func (c *StartCmd) Run(ctx context.Context, log *slog.Logger, m *metrics.Registr
 	if err != nil {
 		return err
 	}
-	lock, err := state.Lock(dir)
+	if c.DryRun {
+		defer os.RemoveAll(dir)
+	}
+	lock, err := takeFolder(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	h, err := c.build(ctx, dir, log, m)
-	if err != nil {
+	h := &handler{cmd: c, dir: dir, log: log, counts: newCounts(m), health: newHealth(), began: time.Now()}
+	defer h.close()
+	if err := c.build(ctx, h, m); err != nil {
 		return err
 	}
-	defer h.close()
+	if c.Started != nil {
+		c.Started()
+	}
 	return h.run(ctx)
+}
+
+// takeFolder locks the state folder. `handler status` holds it for a moment when
+// it looks, so a lock that is held is tried again for a while.
+func takeFolder(ctx context.Context, dir string) (*state.DirLock, error) {
+	for attempt := 0; ; attempt++ {
+		lock, err := state.Lock(dir)
+		if !errors.Is(err, state.ErrLocked) || attempt == 10 {
+			return lock, err
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // stateDir is <storage>/<host>_<port>, as upstream names it; a dry run gets a
@@ -73,39 +94,39 @@ type handler struct {
 	log      *slog.Logger
 	counts   *counts
 	health   *health
+	metrics  *metrics.Registry
 	teleport *teleport.Client
 	source   source
 	delivery *delivery
 	sessions *sessions
 	locks    *locks
 	server   *adminServer
+	began    time.Time
+	undo     []func() // what close does beside closing these
 }
 
-func (c *StartCmd) build(ctx context.Context, dir string, log *slog.Logger, m *metrics.Registry) (*handler, error) {
-	h := &handler{cmd: c, dir: dir, log: log, counts: newCounts(m), health: newHealth()}
-	h.server = &adminServer{addr: c.MetricsAddr, health: h.health, metrics: m, log: log}
+// build fills h; what it has opened when it fails is closed by h.close.
+func (c *StartCmd) build(ctx context.Context, h *handler, m *metrics.Registry) error {
+	log, dir := h.log, h.dir
+	h.metrics = m
+	h.server = &adminServer{addr: c.MetricsAddr, health: h.health, metrics: m, log: log, version: c.Version, began: h.began}
 	if err := h.server.listen(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	var err error
 	if h.teleport, err = c.dial(ctx, log); err != nil {
-		return nil, err
+		return err
 	}
-	if expiry, ok := h.teleport.Expiry(); ok {
-		h.counts.expiry.WithLabelValues("teleport").Set(float64(expiry.Unix()))
-	}
+	h.undo = append(h.undo, m.Collect(&clocks{h.counts, h.teleport.Expiry}))
 	sender, err := c.newSender(h)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	dead := newDeadLetters(dir)
 	if c.LockEnabled && !c.DryRun {
-		h.locks = &locks{teleport: h.teleport, attempts: c.LockFailedAttemptsCount, period: c.LockPeriod, lockFor: c.LockFor, log: log, counts: h.counts, failures: map[string][]time.Time{}}
+		h.locks = newLocks(c, h)
 	}
-	h.sessions = &sessions{
-		teleport: h.teleport, sender: sender, url: c.FluentdSessionURL, dead: dead, state: newSessionState(dir), skip: c.SkipSessionTypes,
-		maxAge: c.MissingRetry, log: log, counts: h.counts, slots: make(chan struct{}, c.Concurrency), queued: map[string]bool{}, idle: make(chan struct{}, 1),
-	}
+	h.sessions = newSessions(c, h, sender, dead)
 	workers := c.FluentdMaxConnections
 	if c.Ordered {
 		workers = 1
@@ -113,13 +134,13 @@ func (c *StartCmd) build(ctx context.Context, dir string, log *slog.Logger, m *m
 	h.delivery = &delivery{sender: sender, dead: dead, workers: workers, log: log, counts: h.counts, dryRun: c.DryRun}
 	audit, err := c.newSource(ctx, h, sender.identity)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h.source, h.sessions.hold = audit, audit.hold
-	return h, nil
+	return nil
 }
 
-func (c *StartCmd) dial(ctx context.Context, log *slog.Logger) (*teleport.Client, error) {
+func (c *TeleportOptions) dial(ctx context.Context, log *slog.Logger) (*teleport.Client, error) {
 	cfg := teleport.Config{
 		Addr: c.TeleportAddr, Identity: c.TeleportIdentity, Cert: c.TeleportCert, Key: c.TeleportKey, CA: c.TeleportCA, Log: log,
 	}
@@ -139,6 +160,14 @@ func (h *handler) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- h.server.run(serving) }()
 	defer func() { stopServing(); <-served }()
+	watched := make(chan error, 1)
+	go func() { watched <- cli.Watchdog(serving, h.alive) }()
+	defer func() {
+		if err := <-watched; err != nil {
+			h.log.Warn("Failed to tell the service manager that the handler lives", "error", err)
+		}
+	}()
+	defer stopServing()
 
 	// Senders outlive the signal by drainTime: a post whose outcome is not known
 	// would be sent again after the next start.
@@ -170,6 +199,7 @@ func (h *handler) run(ctx context.Context) error {
 	}
 	stopSending()
 	h.sessions.wg.Wait()
+	h.locks.wait()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || err == nil) && !errors.Is(sendErr, errStale) {
 		return nil
 	}
@@ -235,19 +265,66 @@ func (e *permanentError) Unwrap() error { return e.err }
 // its upload event is acknowledged.
 func (h *handler) afterDelivery(ctx context.Context, r *Read) error {
 	if r.Type == "session.upload" && !h.cmd.DryRun {
-		if err := h.sessions.add(ctx, r.SID, r.Time); err != nil {
-			return fmt.Errorf("register session %s: %w", r.SID, err)
+		if err := h.register(ctx, r); err != nil {
+			return err
 		}
 	}
 	h.locks.observe(ctx, r)
 	return nil
 }
 
+// register writes a session down, and waits with the upload event while the disk
+// does not take it: without that the recording would be forgotten.
+func (h *handler) register(ctx context.Context, r *Read) error {
+	for attempt := 0; ; attempt++ {
+		err := h.sessions.add(ctx, r.SID, r.Time)
+		if err == nil {
+			h.health.ok("sessions")
+			return nil
+		}
+		if attempt == 0 {
+			h.log.Error("Failed to register a session, will try again", "sid", r.SID, "error", err)
+		}
+		h.health.failing("sessions", fmt.Errorf("register session %s: %w", r.SID, err))
+		if err := sleep(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
+// close closes what was opened. The last acknowledgements come first: a restart
+// would send those events again.
 func (h *handler) close() {
-	// The last acknowledgements first: a restart would send those events again.
-	if err := errors.Join(h.source.Close(), h.delivery.dead.close(), h.teleport.Close()); err != nil {
+	var errs []error
+	if h.source != nil {
+		errs = append(errs, h.source.Close())
+	}
+	if h.delivery != nil {
+		errs = append(errs, h.delivery.dead.close())
+	}
+	if h.teleport != nil {
+		errs = append(errs, h.teleport.Close())
+	}
+	if h.server != nil {
+		errs = append(errs, h.server.close())
+	}
+	for _, undo := range h.undo {
+		undo()
+	}
+	if err := errors.Join(errs...); err != nil {
 		h.log.Warn("Failed to close", "error", err)
 	}
+}
+
+// alive tells the service manager's watchdog that nothing is locked for ever: it
+// returns only when every lock that the work needs could be taken.
+func (h *handler) alive() error {
+	h.health.problems()
+	h.sessions.waiting()
+	if s, ok := h.source.(*auditSource); ok {
+		s.underWay()
+	}
+	return nil
 }
 
 // logOptions says at start what the handler will do, an option a line.

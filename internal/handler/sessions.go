@@ -3,9 +3,11 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,10 +40,18 @@ type sessions struct {
 	// may still go back; inherited says that an earlier process began it.
 	hold func(inherited bool) (release func())
 
-	mu     sync.Mutex
-	queued map[string]bool
-	wg     sync.WaitGroup
-	idle   chan struct{} // poked when a session ends
+	wg   sync.WaitGroup
+	idle chan struct{} // poked when a session ends or rests
+
+	mu     sync.Mutex      // guards what follows
+	queued map[string]bool // true: it rests, since its recording is not there
+}
+
+func newSessions(c *StartCmd, h *handler, sender *sender, dead *deadLetters) *sessions {
+	return &sessions{
+		teleport: h.teleport, sender: sender, url: c.FluentdSessionURL, dead: dead, state: newSessionState(h.dir), skip: c.SkipSessionTypes,
+		maxAge: c.MissingRetry, log: h.log, counts: h.counts, slots: make(chan struct{}, c.Concurrency), queued: map[string]bool{}, idle: make(chan struct{}, 1),
+	}
 }
 
 // resume takes up what an earlier process left, its own or upstream's.
@@ -59,8 +69,8 @@ func (s *sessions) resume(ctx context.Context) error {
 // add registers the session of an upload event; the event is acknowledged only
 // after that.
 func (s *sessions) add(ctx context.Context, sid string, uploaded time.Time) error {
-	if sid == "" {
-		s.log.Warn("Upload event names no session, its recording can not be fetched")
+	if !usableSID(sid) {
+		s.log.Warn("Upload event names no session, its recording can not be fetched", "sid", fmt.Sprintf("%.80q", sid))
 		return nil
 	}
 	p := pendingSession{SID: sid, Uploaded: uploaded}
@@ -75,40 +85,65 @@ func (s *sessions) add(ctx context.Context, sid string, uploaded time.Time) erro
 	return nil
 }
 
+// usableSID refuses ids that can be no part of a file name or of a URL's path.
+func usableSID(sid string) bool {
+	return sid != "" && len(sid) <= 200 && !strings.ContainsFunc(sid, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\?#%`, r)
+	})
+}
+
 // begin follows a session until it is done. The hold is released when its last
 // word is on disk; a process that ends before leaves it to the next one.
 func (s *sessions) begin(ctx context.Context, p pendingSession, release func()) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.queued[p.SID] {
+	_, known := s.queued[p.SID]
+	if !known {
+		s.queued[p.SID] = false
+	}
+	s.mu.Unlock()
+	if known {
 		release()
 		return
 	}
-	s.queued[p.SID] = true
-	s.counts.sessionsWaiting.Set(float64(len(s.queued)))
+	s.note(func() {})
 	s.wg.Go(func() {
 		s.follow(ctx, p)
 		release()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.queued, p.SID)
-		s.counts.sessionsWaiting.Set(float64(len(s.queued)))
-		select {
-		case s.idle <- struct{}{}:
-		default:
-		}
+		s.note(func() { delete(s.queued, p.SID) })
 	})
 }
 
-// wait blocks until all sessions are done, or ctx ends.
+// note changes what is queued and tells who waits for it.
+func (s *sessions) note(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	resting := 0
+	for _, rests := range s.queued {
+		resting += boolInt(rests)
+	}
+	s.counts.sessionsWaiting.Set(float64(len(s.queued) - resting))
+	s.counts.missingNow.Set(float64(resting))
+	select {
+	case s.idle <- struct{}{}:
+	default:
+	}
+}
+
+// waiting is how many sessions are to be sent now, those that rest left out.
+func (s *sessions) waiting() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, rests := range s.queued {
+		n += boolInt(!rests)
+	}
+	return n
+}
+
+// wait blocks until all sessions are done or rest, or ctx ends. A recording that
+// is not there may take days: the next run takes it up.
 func (s *sessions) wait(ctx context.Context) {
-	for {
-		s.mu.Lock()
-		n := len(s.queued)
-		s.mu.Unlock()
-		if n == 0 {
-			return
-		}
+	for s.waiting() > 0 {
 		select {
 		case <-s.idle:
 		case <-ctx.Done():
@@ -121,44 +156,65 @@ func (s *sessions) wait(ctx context.Context) {
 func (s *sessions) follow(ctx context.Context, p pendingSession) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		done, err := s.once(ctx, &p)
-		switch {
-		case done || ctx.Err() != nil:
+		if done || ctx.Err() != nil || errors.Is(err, errStale) {
 			return
-		case teleport.IsNotFound(err):
-			if s.giveUp(p, err) {
-				return
-			}
-		default:
+		}
+		if s.tooOld(p, err) {
+			s.giveUp(p, err)
+			return
+		}
+		if teleport.IsNotFound(err) {
+			s.rest(p)
+		} else {
 			s.log.Warn("Failed processing session recording, will try again", "sid", p.SID, "index", p.Index, "error", err)
 		}
 		if sleep(ctx, recordingPause(attempt)) != nil {
 			return
 		}
+		s.note(func() { s.queued[p.SID] = false })
 	}
 }
 
-// recordingPause grows from 3 s to 10 min.
+// recordingPause grows from 3 s to 10 min. Each attempt makes the cluster write an
+// event of its own.
 func recordingPause(attempt int) time.Duration {
 	return min(3*time.Second<<min(attempt, 8), 10*time.Minute)
 }
 
-// giveUp notes that the recording is missing; it reports true when it has been
-// missing for too long.
-func (s *sessions) giveUp(p pendingSession, err error) bool {
-	s.counts.missing.Inc()
-	if time.Since(p.Uploaded) <= s.maxAge {
-		if err := s.state.missing(p); err != nil {
-			s.log.Error("Failed to note a missing recording", "sid", p.SID, "error", err)
-		}
-		s.log.Info("Recording is not there yet", "sid", p.SID, "uploaded", p.Uploaded)
+// tooOld reports that a recording that is missing or broken has been tried for
+// long enough. What the receiver or the way to the cluster is to blame for is
+// tried for ever.
+func (s *sessions) tooOld(p pendingSession, err error) bool {
+	broken := new(brokenRecording)
+	if !errors.As(err, &broken) || teleport.IsUnavailable(err) || teleport.IsAccessDenied(err) || teleport.IsExpired(err) {
 		return false
 	}
+	return time.Since(p.Uploaded) > s.maxAge
+}
+
+// brokenRecording is an error of a recording's stream.
+type brokenRecording struct{ err error }
+
+func (e *brokenRecording) Error() string { return e.err.Error() }
+func (e *brokenRecording) Unwrap() error { return e.err }
+
+// rest notes that a recording is not there.
+func (s *sessions) rest(p pendingSession) {
+	s.counts.missing.Inc()
+	if err := s.state.missing(p); err != nil {
+		s.log.Error("Failed to note a missing recording", "sid", p.SID, "error", err)
+	}
+	s.log.Info("Recording is not there yet", "sid", p.SID, "uploaded", p.Uploaded)
+	s.note(func() { s.queued[p.SID] = true })
+}
+
+// giveUp strikes a session off, and keeps its id for `handler state`.
+func (s *sessions) giveUp(p pendingSession, err error) {
 	s.counts.givenUp.Inc()
-	s.log.Error("Recording is missing for too long, given up", "sid", p.SID, "uploaded", p.Uploaded, "error", err)
-	if err := s.state.remove(p.SID); err != nil {
+	s.log.Error("Recording is missing or broken for too long, given up", "sid", p.SID, "index", p.Index, "uploaded", p.Uploaded, "error", err)
+	if err := s.state.giveUp(p, err); err != nil {
 		s.log.Error("Failed to strike off a session", "sid", p.SID, "error", err)
 	}
-	return true
 }
 
 // once streams a recording from where the session stands. done means that
@@ -175,7 +231,10 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 	var batch []*Read
 	for e, err := range s.teleport.SessionEvents(ctx, p.SID, p.Index) {
 		if err != nil {
-			return false, errors.Join(err, s.flush(ctx, p, &batch))
+			if sendErr := s.flush(ctx, p, &batch); sendErr != nil {
+				return false, sendErr
+			}
+			return false, &brokenRecording{err}
 		}
 		if slices.Contains(s.skip, e.Type) {
 			continue
@@ -191,7 +250,7 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 		return false, err
 	}
 	s.counts.sessions.Inc()
-	return true, s.state.remove(p.SID)
+	return true, s.state.done(p.SID)
 }
 
 // flush sends a batch and moves the session's index behind it.
@@ -228,13 +287,24 @@ func (s *sessions) deliver(ctx context.Context, sid string, batch []*Read) error
 		}
 		return s.deliver(ctx, sid, batch[half:])
 	}
-	again := func() error { return s.sender.send(ctx, url, bodyOf(batch), 1) }
-	if err := s.brake.refused(ctx, s.sender.health, final, again); err != nil {
-		if errors.Is(err, errTaken) {
-			return nil
+	return s.bury(ctx, url, batch[0], final)
+}
+
+// bury writes an event that is refused for good to the dead-letter file.
+func (s *sessions) bury(ctx context.Context, url string, r *Read, why *refusal) error {
+	again := func() error { return s.sender.send(ctx, url, r.Body, 1) }
+	if err := s.brake.refused(ctx, s.sender.health, why, again); err != nil {
+		if !errors.Is(err, errTaken) {
+			return err
 		}
+		s.brake.taken()
+		s.counts.deliveredSession(r)
+		return nil
+	}
+	if err := s.dead.write(r, why); err != nil {
 		return err
 	}
 	s.counts.dead.Inc()
-	return s.dead.write(batch[0], final)
+	s.log.Error("Event refused by the receiver, set aside", "id", r.ID, "type", r.Type, "sid", r.SID, "status", why.status, "reason", why.text, "file", s.dead.path)
+	return nil
 }

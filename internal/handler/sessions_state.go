@@ -16,13 +16,20 @@ import (
 
 // sessionState keeps, in upstream's layout, which sessions are still to be sent:
 // session<SID> holds the index of the next event as 8 bytes, big endian;
-// missing_recording<SID> holds JSON with Index, Attempt and Timestamp.
+// missing_recording<SID> holds JSON with Index, Attempt and Timestamp. What
+// upstream has no place for stands beside it: sluice_sessions_done, the ids of
+// sessions that were sent whole, a line each, since an upload event may come
+// again after a crash; sluice_sessions_given_up, a line of JSON each.
 type sessionState struct {
 	dir string
 
-	mu      sync.Mutex
+	appending sync.Mutex // one append to a file of lines at a time
+
+	mu      sync.Mutex // guards what follows
 	synced  map[string]time.Time
 	attempt map[string]int
+	sent    map[string]bool // sent whole, the newest ones
+	order   []string        // of sent
 }
 
 // pendingSession is a session whose recording is not sent yet.
@@ -35,6 +42,12 @@ type pendingSession struct {
 const (
 	sessionPrefix = "session"
 	missingPrefix = "missing_recording"
+	doneName      = "sluice_sessions_done"
+	givenUpName   = "sluice_sessions_given_up"
+
+	// doneKept is how many sessions that were sent are remembered: more than there
+	// are upload events between the cursor and the newest event.
+	doneKept = 20_000
 )
 
 type missingFile struct {
@@ -44,12 +57,47 @@ type missingFile struct {
 }
 
 func newSessionState(dir string) *sessionState {
-	return &sessionState{dir: dir, synced: map[string]time.Time{}, attempt: map[string]int{}}
+	return &sessionState{dir: dir, synced: map[string]time.Time{}, attempt: map[string]int{}, sent: map[string]bool{}}
 }
 
 // load lists the sessions that are on disk. Short files, which a crash of
 // upstream's handler leaves, count as index 0.
 func (s *sessionState) load() ([]pendingSession, error) {
+	if err := s.loadDone(); err != nil {
+		return nil, err
+	}
+	all, err := s.list()
+	if err != nil {
+		return nil, err
+	}
+	pending := all[:0]
+	for _, p := range all {
+		if !s.wasSent(p.SID) {
+			pending = append(pending, p)
+			continue
+		}
+		// A crash between the two steps of done.
+		if err := s.remove(p.SID); err != nil {
+			return nil, err
+		}
+	}
+	return pending, nil
+}
+
+func (s *sessionState) wasSent(sid string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent[sid]
+}
+
+func (s *sessionState) appendLine(name, line string) error {
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	return state.AppendFile(filepath.Join(s.dir, name), []byte(line+"\n"))
+}
+
+// list is load without what is done.
+func (s *sessionState) list() ([]pendingSession, error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -99,9 +147,75 @@ func (s *sessionState) loadMissing(path, sid string) pendingSession {
 	return p
 }
 
-// register writes a new session down; known means that it was there already: its
-// upload event came a second time.
+// loadDone reads which sessions were sent, and keeps the newest.
+func (s *sessionState) loadDone() error {
+	path := filepath.Join(s.dir, doneName)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	lines := strings.Fields(string(text))
+	old := len(lines)
+	lines = lines[max(old-doneKept, 0):]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sid := range lines {
+		s.sent[sid] = true
+	}
+	s.order = lines
+	if old > 2*doneKept || len(text) > 0 && text[len(text)-1] != '\n' {
+		return state.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"))
+	}
+	return nil
+}
+
+// done notes that a session was sent whole, then strikes it off.
+func (s *sessionState) done(sid string) error {
+	if err := s.appendLine(doneName, sid); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.sent[sid] = true
+	s.order = append(s.order, sid)
+	if len(s.order) > 2*doneKept {
+		for _, old := range s.order[:doneKept] {
+			delete(s.sent, old)
+		}
+		s.order = append([]string(nil), s.order[doneKept:]...)
+	}
+	s.mu.Unlock()
+	return s.remove(sid)
+}
+
+// givenUp is a line of the file of that name.
+type givenUp struct {
+	SID      string    `json:"sid"`
+	Index    int64     `json:"index"`
+	Uploaded time.Time `json:"uploaded"`
+	At       time.Time `json:"at"`
+	Reason   string    `json:"reason"`
+}
+
+func (s *sessionState) giveUp(p pendingSession, why error) error {
+	line, err := json.Marshal(givenUp{p.SID, p.Index, p.Uploaded.UTC(), time.Now().UTC(), why.Error()})
+	if err != nil {
+		return err
+	}
+	if err := s.appendLine(givenUpName, string(line)); err != nil {
+		return err
+	}
+	return s.remove(p.SID)
+}
+
+// register writes a new session down; known means that it was there already, or
+// was sent: its upload event came a second time.
 func (s *sessionState) register(p pendingSession) (known bool, err error) {
+	if s.wasSent(p.SID) {
+		return true, nil
+	}
 	for _, prefix := range []string{sessionPrefix, missingPrefix} {
 		if _, err := os.Stat(s.path(prefix, p.SID)); err == nil {
 			return true, nil

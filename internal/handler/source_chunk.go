@@ -123,7 +123,7 @@ func (x *exportSource) takeRow(ctx context.Context, c *exportChunk, e teleport.E
 	m := mark{cursor: c.cursor, rows: c.rows}
 	body := e.AppendJSON(nil)
 	print := fingerprintOf(e.ID, body)
-	if !x.cfg.wanted(e.Type) || e.Time.Before(x.cfg.start) || c.acked[print] || x.took.sent(c, e.Event, print) {
+	if x.cfg.leaveOut(e.Event) || c.acked[print] || x.took.sent(c, e.Event, print) {
 		c.lane.pass(m)
 		return nil
 	}

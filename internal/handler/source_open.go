@@ -30,6 +30,7 @@ type sourceConfig struct {
 	identity   *identity
 	types      []string // only these; empty: all
 	skip       []string // not these
+	skipIDs    []string // nor the events of these ids, as `state skip` noted
 	batch      int      // events of a page
 	timeout    time.Duration
 	window     time.Duration
@@ -37,6 +38,7 @@ type sourceConfig struct {
 	workers    int // chunks read at the same time
 	start      time.Time
 	exitOnLast bool
+	skipped    func()    // told of each event that skipIDs leave out; may be nil
 	inFlight   func(int) // told how much is under way, whenever state is written; may be nil
 }
 
@@ -52,6 +54,7 @@ func (c *StartCmd) newSource(_ context.Context, h *handler, id *identity) (*audi
 		types: c.Types, skip: c.SkipEventTypes,
 		batch: c.Batch, timeout: c.Timeout, window: c.WindowSize, lookBack: c.LookBack,
 		workers: max(c.Concurrency, 3), exitOnLast: c.ExitOnLastEvent,
+		skipped:  h.counts.skipped.Inc,
 		inFlight: func(n int) { h.counts.backlog.Set(float64(n)) },
 	}
 	return openSource(cfg, c.StartTime)
@@ -63,6 +66,9 @@ func openSource(cfg sourceConfig, asked *time.Time) (*auditSource, error) {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	if cfg.start, err = startTime(cfg.dir, asked, known, time.Now()); err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	if cfg.skipIDs, err = readSkips(cfg.dir); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	cfg.window = max(cfg.window.Truncate(time.Second), time.Second) // window_time has whole seconds
@@ -154,6 +160,16 @@ func (a *auditSource) Ack(e *Read) {
 	if !running && a.ledger.inFlight() == 0 {
 		a.save(r)
 	}
+}
+
+// underWay is how many events are read and not settled.
+func (a *auditSource) underWay() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ledger == nil {
+		return 0
+	}
+	return a.ledger.inFlight()
 }
 
 func (a *auditSource) current() reader {
@@ -277,6 +293,18 @@ func isDate(e os.DirEntry) bool {
 // not every backend does as it is told.
 func (cfg *sourceConfig) wanted(kind string) bool {
 	return (len(cfg.types) == 0 || slices.Contains(cfg.types, kind)) && !slices.Contains(cfg.skip, kind)
+}
+
+// leaveOut reports that an event is not to be sent.
+func (cfg *sourceConfig) leaveOut(e teleport.Event) bool {
+	if slices.Contains(cfg.skipIDs, e.ID) {
+		cfg.log.Warn("Event left out, as state skip asked for", "id", e.ID, "type", e.Type, "ts", e.Time)
+		if cfg.skipped != nil {
+			cfg.skipped()
+		}
+		return true
+	}
+	return !cfg.wanted(e.Type) || e.Time.Before(cfg.start)
 }
 
 // readOf is an event as the senders get it.

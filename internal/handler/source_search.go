@@ -208,7 +208,7 @@ func (s *searchSource) takeOne(ctx context.Context, e teleport.Event, late bool,
 	if s.recent[0] == nil {
 		s.recent[0] = map[fingerprint]bool{}
 	}
-	skip := !s.cfg.wanted(e.Type) || e.Time.Before(s.cfg.start)
+	skip := s.cfg.leaveOut(e)
 	if late {
 		if skip {
 			return 0, nil

@@ -22,7 +22,8 @@ import (
 // alone says that the date was begun. sluice_export beside it holds what
 // upstream has no place for.
 type exportState struct {
-	dir string
+	dir  string
+	look bool // mend nothing: another process may be writing
 }
 
 const (
@@ -123,7 +124,7 @@ func (x *exportState) loadDate(date string) (*dateState, error) {
 		// A last line without its end was cut by a crash: that chunk is not
 		// complete, and the next name must not be glued to it.
 		whole := text[:bytes.LastIndexByte(text, '\n')+1]
-		if len(whole) < len(text) {
+		if len(whole) < len(text) && !x.look {
 			if err := os.Truncate(x.datePath(date, completedName), int64(len(whole))); err != nil {
 				return nil, err
 			}

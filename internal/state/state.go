@@ -206,5 +206,24 @@ func Lock(dir string) (*DirLock, error) {
 	return &DirLock{f}, nil
 }
 
+// Holder reports whether a process has a folder, and the pid that it noted, "" when
+// that is not known. To look, it holds the lock itself for a moment.
+func Holder(dir string) (pid string, held bool, err error) {
+	f, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("look at the lock: %w", err)
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return "", false, nil
+	}
+	text, err := os.ReadFile(f.Name())
+	return strings.TrimSpace(string(text)), true, err
+}
+
 // Unlock lets go of the folder.
 func (l *DirLock) Unlock() error { return l.f.Close() }

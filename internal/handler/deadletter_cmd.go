@@ -1,0 +1,262 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/state"
+	"github.com/sluicelog/sluice/internal/tlsconf"
+)
+
+// DeadLetterCmd is `handler dead-letter`. None of its commands needs the handler
+// to be stopped.
+type DeadLetterCmd struct {
+	Ls     DeadLetterLsCmd     `cmd:"" help:"List the events that were set aside."`
+	Show   DeadLetterShowCmd   `cmd:"" help:"Print one of them whole, with the event's content."`
+	Resend DeadLetterResendCmd `cmd:"" help:"Post events that were set aside again."`
+}
+
+// storedLetter is a dead letter with its place in the file.
+type storedLetter struct {
+	Number int `json:"number"` // of its line, from 1
+	DeadLetter
+	key string // of the line, for resentName
+}
+
+// readDeadLetters lists what was set aside and not sent again.
+func readDeadLetters(dir string) ([]storedLetter, error) {
+	resent := map[string]bool{}
+	if text, err := os.ReadFile(filepath.Join(dir, resentName)); err == nil {
+		for _, key := range strings.Fields(string(text)) {
+			resent[key] = true
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var all []storedLetter
+	number := 0
+	err := eachLine(filepath.Join(dir, deadLetterName), func(line []byte) error {
+		number++
+		l := storedLetter{Number: number, key: letterKey(line)}
+		if resent[l.key] {
+			return nil
+		}
+		if err := json.Unmarshal(line, &l.DeadLetter); err != nil {
+			return fmt.Errorf("read %s line %d: %w", filepath.Join(dir, deadLetterName), number, err)
+		}
+		all = append(all, l)
+		return nil
+	})
+	return all, err
+}
+
+func letterKey(line []byte) string {
+	sum := sha256.Sum256(bytes.TrimSpace(line))
+	return hex.EncodeToString(sum[:16])
+}
+
+// body is the event as it was sent.
+func (l *storedLetter) body() []byte {
+	if len(l.Event) > 0 {
+		return l.Event
+	}
+	return l.Raw
+}
+
+// DeadLetterLsCmd is `handler dead-letter ls`.
+type DeadLetterLsCmd struct {
+	FolderOptions
+	JSON bool `name:"json" help:"Print a line of JSON for each, without the event's content."`
+}
+
+// Operate lists.
+func (c *DeadLetterLsCmd) Operate(_ context.Context, out io.Writer) error {
+	letters, err := c.letters()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		e := json.NewEncoder(out)
+		for _, l := range letters {
+			l.Event, l.Raw = nil, nil
+			if err := e.Encode(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(letters) == 0 {
+		fmt.Fprintln(out, "No events were set aside.")
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "NUMBER\tSET ASIDE\tTYPE\tID\tSTATUS\tREASON")
+	for _, l := range letters {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%.60s\n", l.Number, l.At.Format(time.RFC3339), l.Type, l.ID, l.Status, firstLine(l.Reason))
+	}
+	return w.Flush()
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+func (o *FolderOptions) letters() ([]storedLetter, error) {
+	dir, err := stateFolder(o.Storage, o.TeleportAddr)
+	if err != nil {
+		return nil, err
+	}
+	return readDeadLetters(dir)
+}
+
+// choose picks letters by number or id.
+func choose(letters []storedLetter, which []string) ([]storedLetter, error) {
+	var chosen []storedLetter
+	for _, w := range which {
+		found := slices.DeleteFunc(slices.Clone(letters), func(l storedLetter) bool { return l.ID != w && strconv.Itoa(l.Number) != w })
+		if len(found) == 0 {
+			return nil, fmt.Errorf("no event that was set aside has the number or id %s", w)
+		}
+		chosen = append(chosen, found...)
+	}
+	return chosen, nil
+}
+
+// DeadLetterShowCmd is `handler dead-letter show`.
+type DeadLetterShowCmd struct {
+	FolderOptions
+	Which []string `arg:"" help:"Numbers or ids, as ls prints them."`
+}
+
+// Operate prints.
+func (c *DeadLetterShowCmd) Operate(_ context.Context, out io.Writer) error {
+	letters, err := c.letters()
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(letters, c.Which)
+	if err != nil {
+		return err
+	}
+	for _, l := range chosen {
+		if err := printJSON(out, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeadLetterResendCmd is `handler dead-letter resend`.
+type DeadLetterResendCmd struct {
+	FolderOptions
+	ReceiverOptions
+	All   bool     `name:"all" help:"Send all of them."`
+	Which []string `arg:"" optional:"" help:"Numbers or ids, as ls prints them."`
+}
+
+// Operate posts each event once, alone. One that is taken is no dead letter any
+// more; one that is refused again stays; anything else ends the command.
+func (c *DeadLetterResendCmd) Operate(ctx context.Context, out io.Writer) error {
+	dir, err := stateFolder(c.Storage, c.TeleportAddr)
+	if err != nil {
+		return err
+	}
+	letters, err := readDeadLetters(dir)
+	if err != nil {
+		return err
+	}
+	if !c.All {
+		if len(c.Which) == 0 {
+			return errors.New("nothing to send: give numbers or ids, or --all")
+		}
+		if letters, err = choose(letters, c.Which); err != nil {
+			return err
+		}
+	}
+	post, err := c.poster()
+	if err != nil {
+		return err
+	}
+	sent, refused := 0, 0
+	for _, l := range letters {
+		err := post(ctx, l)
+		if final := new(refusal); errors.As(err, &final) {
+			refused++
+			fmt.Fprintf(out, "%d %s: refused again with %d: %s\n", l.Number, l.ID, final.status, firstLine(final.text))
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("send event %d (%s): %w; %d were sent before it", l.Number, l.ID, err, sent)
+		}
+		if err := state.AppendFile(filepath.Join(dir, resentName), []byte(l.key+"\n")); err != nil {
+			return err
+		}
+		sent++
+		fmt.Fprintf(out, "%d %s: sent\n", l.Number, l.ID)
+	}
+	if refused > 0 {
+		return fmt.Errorf("%d of %d events were refused again", refused, len(letters))
+	}
+	return nil
+}
+
+// poster posts a letter to where it was refused: the URL of audit events, or the
+// session's.
+func (c *DeadLetterResendCmd) poster() (func(context.Context, storedLetter) error, error) {
+	if len(c.FluentdURL) == 0 {
+		return nil, errors.New("no receiver is given: name it with --fluentd-url, or the TOML file with --config")
+	}
+	start := &StartCmd{ReceiverOptions: c.ReceiverOptions}
+	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, ServerName: start.receiver()}
+	config, err := files.Config()
+	if err != nil {
+		return nil, err
+	}
+	client := start.httpClient(config)
+	return func(ctx context.Context, l storedLetter) error {
+		url := c.FluentdURL[0]
+		if l.SID != "" {
+			if c.FluentdSessionURL == "" {
+				return errors.New("it is a recording's, and no --fluentd-session-url is given")
+			}
+			url = c.FluentdSessionURL + "." + l.SID + ".log"
+		}
+		return postOnce(ctx, client, url, l.body())
+	}, nil
+}
+
+func postOnce(ctx context.Context, client *http.Client, url string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+	switch code := resp.StatusCode; {
+	case code >= 200 && code < 300:
+		return nil
+	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
+		return &refusal{status: code, text: string(bytes.TrimSpace(text))}
+	}
+	return fmt.Errorf("receiver answered %s", resp.Status)
+}
