@@ -132,13 +132,17 @@ func tomlNames(flag string) []string {
 	if rest, ok := strings.CutPrefix(flag, "fluentd-"); ok {
 		return []string{"forward.fluentd." + rest, "forward.fluentd." + strings.ReplaceAll(rest, "-", ".")}
 	}
-	return []string{flag, strings.ReplaceAll(flag, "-", ".")}
+	return []string{strings.ReplaceAll(flag, "-", "."), flag}
 }
 
+// allFlags are those that the file is for: the global ones and those of start. The
+// other commands' own, such as --yes, do not belong into a file.
 func allFlags(app *kong.Application) [][]*kong.Flag {
 	lists := [][]*kong.Flag{app.Flags}
 	for _, cmd := range app.Children {
-		lists = append(lists, cmd.Flags)
+		if cmd.Name == "start" {
+			lists = append(lists, cmd.Flags)
+		}
 	}
 	return lists
 }

@@ -1,0 +1,372 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sluicelog/sluice/internal/teleport/teleporttest"
+)
+
+// world is what surrounds the binary in one script.
+type world struct {
+	dir string
+
+	cluster  *teleporttest.Server
+	receiver *receiver
+	process  *process
+}
+
+type worldKey struct{}
+
+// patience bounds every wait; a script that needs it has failed.
+const patience = 30 * time.Second
+
+func (w *world) close() {
+	if w.process != nil {
+		_ = w.process.cmd.Process.Kill()
+		<-w.process.ended
+	}
+	if w.receiver != nil {
+		w.receiver.server.Close()
+	}
+	if w.cluster != nil {
+		_ = w.cluster.Close()
+	}
+}
+
+type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
+
+func worldCommands() map[string]scriptCommand {
+	with := func(do func(w *world, ts *testscript.TestScript, args []string)) scriptCommand {
+		return func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! is not understood here")
+			}
+			do(ts.Value(worldKey{}).(*world), ts, args)
+		}
+	}
+	return map[string]scriptCommand{
+		"exits":     with((*world).exits),
+		"cluster":   with((*world).startCluster),
+		"fault":     with((*world).fault),
+		"generate":  with((*world).generate),
+		"append":    with((*world).append),
+		"receive":   with((*world).receive),
+		"refuse":    with((*world).refuse),
+		"serve":     with((*world).serve),
+		"signal":    with((*world).signal),
+		"logged":    with((*world).logged),
+		"ended":     with((*world).ended),
+		"delivered": with((*world).delivered),
+		"fetch":     with((*world).fetch),
+		"freeport":  with((*world).freePort),
+		"objects":   with((*world).objects),
+	}
+}
+
+// exits is `exits CODE COMMAND ARGS...`: exec for a command that ends so.
+func (w *world) exits(ts *testscript.TestScript, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if failed := new(exec.ExitError); errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// startCluster is `cluster [-bulk] [-events N] [-uploads N]`; it sets $TELEPORT and
+// $IDENTITY, and $BEGIN to the time of the first event.
+func (w *world) startCluster(ts *testscript.TestScript, args []string) {
+	f := flag.NewFlagSet("cluster", flag.ContinueOnError)
+	bulk := f.Bool("bulk", false, "")
+	events := f.Int("events", 0, "")
+	uploads := f.Int("uploads", -1, "one in so many")
+	ts.Check(f.Parse(args))
+	o := teleporttest.Options{Dir: filepath.Join(w.dir, "cluster"), Seed: 1, UploadEvery: *uploads, Start: time.Now().UTC().Truncate(time.Second).Add(-2 * time.Hour)}
+	if *bulk {
+		o.Mode = teleporttest.Bulk
+	}
+	var err error
+	w.cluster, err = teleporttest.Start(context.Background(), o)
+	ts.Check(err)
+	w.cluster.Generate(*events)
+	ts.Setenv("TELEPORT", w.cluster.Addr())
+	ts.Setenv("IDENTITY", w.cluster.IdentityPath())
+	ts.Setenv("BEGIN", o.Start.Format(time.RFC3339))
+	ts.Setenv("FOLDER", strings.ReplaceAll(w.cluster.Addr(), ":", "_"))
+}
+
+// fault is `fault missing-recordings on|off`.
+func (w *world) fault(ts *testscript.TestScript, args []string) {
+	switch strings.Join(args, " ") {
+	case "missing-recordings on":
+		w.cluster.Faults().MissingRecordings(true)
+	case "missing-recordings off":
+		w.cluster.Faults().MissingRecordings(false)
+	case "down on":
+		w.cluster.Faults().Down(true)
+	case "down off":
+		w.cluster.Faults().Down(false)
+	default:
+		ts.Fatalf("no such fault: %v", args)
+	}
+}
+
+func (w *world) generate(ts *testscript.TestScript, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	w.cluster.Generate(n)
+}
+
+// append is `append ID [TYPE]`: an event of now.
+func (w *world) append(ts *testscript.TestScript, args []string) {
+	kind := "user.create"
+	if len(args) > 1 {
+		kind = args[1]
+	}
+	ts.Check(w.cluster.Append(teleporttest.Event{Type: kind, ID: args[0], Time: time.Now()}))
+}
+
+// receiver takes POSTs, and refuses events of some ids.
+type receiver struct {
+	server *httptest.Server
+
+	mu      sync.Mutex
+	more    *sync.Cond
+	count   map[string]int // by path and uid, else by path and body
+	lines   [][]byte       // audit events
+	refused map[string]bool
+}
+
+// receive is `receive`: it sets $RECEIVER.
+func (w *world) receive(ts *testscript.TestScript, _ []string) {
+	r := &receiver{count: map[string]int{}, refused: map[string]bool{}}
+	r.more = sync.NewCond(&r.mu)
+	r.server = httptest.NewServer(r)
+	w.receiver = r
+	ts.Setenv("RECEIVER", r.server.URL)
+}
+
+func (r *receiver) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	var e struct {
+		UID string `json:"uid"`
+	}
+	if err != nil || json.Unmarshal(body, &e) != nil {
+		http.Error(rw, "no JSON object", http.StatusBadRequest)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.more.Broadcast()
+	if r.refused[e.UID] {
+		http.Error(rw, "this event is refused", http.StatusUnprocessableEntity)
+		return
+	}
+	key := e.UID
+	if key == "" {
+		key = string(body)
+	}
+	r.count[req.URL.Path+" "+key]++
+	if !strings.HasPrefix(req.URL.Path, "/session") {
+		r.lines = append(r.lines, body)
+	}
+}
+
+// refuse is `refuse ID...`; without an id nothing is refused any more.
+func (w *world) refuse(_ *testscript.TestScript, args []string) {
+	w.receiver.mu.Lock()
+	defer w.receiver.mu.Unlock()
+	clear(w.receiver.refused)
+	for _, id := range args {
+		w.receiver.refused[id] = true
+	}
+}
+
+// delivered is `delivered N [PREFIX]`: it waits until so many different events came
+// to paths with the prefix (/test.log), and fails when one came twice.
+func (w *world) delivered(ts *testscript.TestScript, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	prefix := "/test.log"
+	if len(args) > 1 {
+		prefix = args[1]
+	}
+	r := w.receiver
+	late := time.AfterFunc(patience, r.more.Broadcast)
+	defer late.Stop()
+	deadline := time.Now().Add(patience)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		n := 0
+		for key, times := range r.count {
+			if strings.HasPrefix(key, prefix) {
+				n++
+				if times > 1 {
+					ts.Fatalf("%s came %d times", key, times)
+				}
+			}
+		}
+		if n == want {
+			return
+		}
+		if n > want || time.Now().After(deadline) {
+			ts.Fatalf("%d events were delivered, want %d", n, want)
+		}
+		r.more.Wait()
+	}
+}
+
+// objects is `objects DIR N`: it writes the audit events that were received, the
+// first N of them, as an object.
+func (w *world) objects(ts *testscript.TestScript, args []string) {
+	dir := ts.MkAbs(args[0])
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.MkdirAll(dir, 0o700))
+	var b strings.Builder
+	for _, line := range w.receiver.lines[:n] {
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	ts.Check(os.WriteFile(filepath.Join(dir, "events.json"), []byte(b.String()), 0o600))
+}
+
+// process is a running handler and its log.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+	code  int
+
+	mu   sync.Mutex
+	more *sync.Cond
+	log  []string
+	at   int // lines that `logged` has passed
+}
+
+// serve is `serve ARGS...`: it runs `handler start ARGS...` in the background.
+func (w *world) serve(ts *testscript.TestScript, args []string) {
+	path, err := exec.LookPath("handler")
+	ts.Check(err)
+	cmd := exec.Command(path, append([]string{"start"}, args...)...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET"} {
+		if v := ts.Getenv(name); v != "" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	p.more = sync.NewCond(&p.mu)
+	w.process = p
+	go p.follow(stderr)
+}
+
+func (p *process) follow(stderr io.Reader) {
+	for s := bufio.NewScanner(stderr); s.Scan(); {
+		p.mu.Lock()
+		p.log = append(p.log, s.Text())
+		p.mu.Unlock()
+		p.more.Broadcast()
+	}
+	_ = p.cmd.Wait()
+	p.mu.Lock()
+	p.code = p.cmd.ProcessState.ExitCode()
+	p.mu.Unlock()
+	close(p.ended)
+	p.more.Broadcast()
+}
+
+func (p *process) over() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *world) signal(ts *testscript.TestScript, args []string) {
+	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	ts.Check(w.process.cmd.Process.Signal(signals[args[0]]))
+}
+
+// logged is `logged REGEXP`: it waits for a line, behind those that it waited for
+// before.
+func (w *world) logged(ts *testscript.TestScript, args []string) {
+	re, p := regexp.MustCompile(args[0]), w.process
+	late := time.AfterFunc(patience, p.more.Broadcast)
+	defer late.Stop()
+	deadline := time.Now().Add(patience)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for from := p.at; ; {
+		for ; from < len(p.log); from++ {
+			if re.MatchString(p.log[from]) {
+				p.at = from + 1
+				return
+			}
+		}
+		if p.over() || time.Now().After(deadline) {
+			ts.Fatalf("no line matches %s:\n%s", args[0], strings.Join(p.log, "\n"))
+		}
+		p.more.Wait()
+	}
+}
+
+// ended is `ended CODE`.
+func (w *world) ended(ts *testscript.TestScript, args []string) {
+	select {
+	case <-w.process.ended:
+	case <-time.After(patience):
+		ts.Fatalf("the handler still runs:\n%s", strings.Join(w.process.log, "\n"))
+	}
+	if got := strconv.Itoa(w.process.code); got != args[0] {
+		ts.Fatalf("exit code %s, want %s:\n%s", got, args[0], strings.Join(w.process.log, "\n"))
+	}
+	w.process = nil
+}
+
+// fetch is `fetch URL FILE`: the answer's status and body.
+func (w *world) fetch(ts *testscript.TestScript, args []string) {
+	resp, err := http.Get(args[0]) //nolint:gosec,noctx // a test's own server
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), fmt.Appendf(nil, "%s\n%s", resp.Status, body), 0o600))
+}
+
+// freePort is `freeport NAME`: an address that nobody listens on.
+func (w *world) freePort(ts *testscript.TestScript, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
