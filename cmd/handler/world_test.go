@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sluicelog/sluice/internal/s3sink/s3test"
 	"github.com/sluicelog/sluice/internal/teleport/teleporttest"
 )
 
@@ -31,6 +34,7 @@ type world struct {
 	dir string
 
 	cluster  *teleporttest.Server
+	s3       *s3test.Server
 	receiver *receiver
 	process  *process
 }
@@ -44,6 +48,9 @@ func (w *world) close() {
 	if w.process != nil {
 		_ = w.process.cmd.Process.Kill()
 		<-w.process.ended
+	}
+	if w.s3 != nil {
+		_ = w.s3.Close()
 	}
 	if w.receiver != nil {
 		w.receiver.server.Close()
@@ -65,21 +72,26 @@ func worldCommands() map[string]scriptCommand {
 		}
 	}
 	return map[string]scriptCommand{
-		"exits":     with((*world).exits),
-		"cluster":   with((*world).startCluster),
-		"fault":     with((*world).fault),
-		"generate":  with((*world).generate),
-		"append":    with((*world).append),
-		"receive":   with((*world).receive),
-		"refuse":    with((*world).refuse),
-		"serve":     with((*world).serve),
-		"signal":    with((*world).signal),
-		"logged":    with((*world).logged),
-		"ended":     with((*world).ended),
-		"delivered": with((*world).delivered),
-		"fetch":     with((*world).fetch),
-		"freeport":  with((*world).freePort),
-		"objects":   with((*world).objects),
+		"exits":      with((*world).exits),
+		"cluster":    with((*world).startCluster),
+		"fault":      with((*world).fault),
+		"generate":   with((*world).generate),
+		"append":     with((*world).append),
+		"receive":    with((*world).receive),
+		"refuse":     with((*world).refuse),
+		"serve":      with((*world).serve),
+		"signal":     with((*world).signal),
+		"logged":     with((*world).logged),
+		"ended":      with((*world).ended),
+		"delivered":  with((*world).delivered),
+		"fetch":      with((*world).fetch),
+		"freeport":   with((*world).freePort),
+		"fill":       with((*world).fill),
+		"until":      with((*world).until),
+		"recordings": with((*world).recordings),
+		"givenup":    with((*world).givenUp),
+		"bucket":     with((*world).bucket),
+		"objects":    with((*world).objects),
 	}
 }
 
@@ -239,6 +251,79 @@ func (w *world) delivered(ts *testscript.TestScript, args []string) {
 		}
 		r.more.Wait()
 	}
+}
+
+// fill is `fill FROM TO`: a file with the variables of the script put in.
+func (w *world) fill(ts *testscript.TestScript, args []string) {
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// until is `until NAME`: the time of now.
+func (w *world) until(ts *testscript.TestScript, args []string) {
+	ts.Setenv(args[0], time.Now().UTC().Format(time.RFC3339Nano))
+}
+
+// recordings is `recordings PREFIX`: every event of every recording was received
+// exactly once.
+func (w *world) recordings(ts *testscript.TestScript, args []string) {
+	r := w.receiver
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := 0
+	for key, times := range r.count {
+		if strings.HasPrefix(key, args[0]) {
+			got += times
+		}
+	}
+	want := 0
+	for s := range w.cluster.Sessions() {
+		want += len(s.Events)
+		for _, e := range s.Events {
+			key := e.UID
+			if key == "" {
+				key = string(e.JSON())
+			}
+			if n := r.count[args[0]+"."+s.ID+".log "+key]; n != 1 {
+				ts.Fatalf("event %d of session %s came %d times", e.Handed, s.ID, n)
+			}
+		}
+	}
+	if got != want {
+		ts.Fatalf("%d events of recordings came, want %d", got, want)
+	}
+}
+
+// givenUp is `givenup NAME`: the id of the last session, which was given up.
+func (w *world) givenUp(ts *testscript.TestScript, args []string) {
+	for s := range w.cluster.Sessions() {
+		ts.Setenv(args[0], s.ID)
+	}
+}
+
+// bucket is `bucket NAME PREFIX N`: the first N audit events that were received, as
+// a packed object of an S3 store; it sets $S3.
+func (w *world) bucket(ts *testscript.TestScript, args []string) {
+	dir := filepath.Join(w.dir, "s3")
+	if w.s3 == nil {
+		var err error
+		w.s3, err = s3test.Start(dir, s3test.Options{Buckets: []string{args[0]}, NoSync: true})
+		ts.Check(err)
+		ts.Setenv("S3", w.s3.URL())
+	}
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	var b bytes.Buffer
+	zw := gzip.NewWriter(&b)
+	for _, line := range w.receiver.lines[:n] {
+		_, _ = zw.Write(append(line, '\n'))
+	}
+	ts.Check(zw.Close())
+	req, err := http.NewRequest(http.MethodPut, w.s3.URL()+"/"+args[0]+"/"+args[1]+"events.gz", &b) //nolint:noctx // a test's own server
+	ts.Check(err)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	ts.Check(resp.Body.Close())
 }
 
 // objects is `objects DIR N`: it writes the audit events that were received, the
