@@ -35,6 +35,7 @@ type world struct {
 
 	cluster  *teleporttest.Server
 	s3       *s3test.Server
+	notify   net.PacketConn // a service manager's socket
 	receiver *receiver
 	process  *process
 }
@@ -48,6 +49,9 @@ func (w *world) close() {
 	if w.process != nil {
 		_ = w.process.cmd.Process.Kill()
 		<-w.process.ended
+	}
+	if w.notify != nil {
+		_ = w.notify.Close()
 	}
 	if w.s3 != nil {
 		_ = w.s3.Close()
@@ -87,6 +91,9 @@ func worldCommands() map[string]scriptCommand {
 		"fetch":      with((*world).fetch),
 		"freeport":   with((*world).freePort),
 		"fill":       with((*world).fill),
+		"metric":     with((*world).metric),
+		"manager":    with((*world).manager),
+		"told":       with((*world).told),
 		"until":      with((*world).until),
 		"recordings": with((*world).recordings),
 		"givenup":    with((*world).givenUp),
@@ -259,6 +266,50 @@ func (w *world) fill(ts *testscript.TestScript, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
+// metric is `metric ADDR NAME VALUE`: it waits until the metric has the value. The
+// process writes it a moment after what can be seen from outside.
+func (w *world) metric(ts *testscript.TestScript, args []string) {
+	want := args[1] + " " + args[2] + "\n"
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		w.fetch(ts, []string{"http://" + args[0] + "/metrics", "metrics"})
+		text := ts.ReadFile("metrics")
+		if strings.Contains(text, "\n"+want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s never became %s:\n%s", args[1], args[2], text)
+		}
+	}
+}
+
+// manager is a service manager that listens at $NOTIFY_SOCKET.
+func (w *world) manager(ts *testscript.TestScript, _ []string) {
+	// A socket's path is short; a script's folder need not be.
+	dir, err := os.MkdirTemp("", "sd")
+	ts.Check(err)
+	ts.Defer(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	w.notify, err = net.ListenPacket("unixgram", path)
+	ts.Check(err)
+	ts.Setenv("NOTIFY_SOCKET", path)
+}
+
+// told is `told TEXT`: it waits for a message to the service manager that has it.
+func (w *world) told(ts *testscript.TestScript, args []string) {
+	ts.Check(w.notify.SetReadDeadline(time.Now().Add(patience)))
+	for b := make([]byte, 4096); ; {
+		n, _, err := w.notify.ReadFrom(b)
+		if err != nil {
+			ts.Fatalf("nobody said %s: %v", args[0], err)
+		}
+		if strings.Contains(string(b[:n]), args[0]) {
+			return
+		}
+	}
+}
+
 // until is `until NAME`: the time of now.
 func (w *world) until(ts *testscript.TestScript, args []string) {
 	ts.Setenv(args[0], time.Now().UTC().Format(time.RFC3339Nano))
@@ -359,7 +410,7 @@ func (w *world) serve(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, append([]string{"start"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET", "WATCHDOG_USEC"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

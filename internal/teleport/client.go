@@ -36,10 +36,11 @@ type Config struct {
 	Key      string // path of its PEM key
 	CA       string // path of the PEM certificates that sign the Auth service's
 
-	// Refresh is how often the files are read again; 0 reads them once. New
-	// handshakes use what was read last; a file that is not valid is logged and
-	// the old credentials stay.
+	// Refresh is how often the files are read again; 0 reads them again when they
+	// have changed, which is looked for every Follow. New handshakes use what was
+	// read last; a file that is not valid is logged and the old credentials stay.
 	Refresh time.Duration
+	Follow  time.Duration // default 10 s
 
 	DialTimeout  time.Duration // of the first connection; default 30 s
 	CallTimeout  time.Duration // of a call that answers once; default 5 min
@@ -57,6 +58,8 @@ type Client struct {
 	audit auditlogpb.AuditLogServiceClient
 	creds credentials
 
+	loaded string // stamp of the files before they were read
+
 	stop    context.CancelFunc
 	refresh sync.WaitGroup
 }
@@ -70,6 +73,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
 		return nil, fmt.Errorf("dial teleport: address %q: %w", cfg.Addr, err)
 	}
+	loaded := stampOf(cfg.Identity, cfg.Cert, cfg.Key, cfg.CA)
 	creds, err := loadCredentials(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("dial teleport: %w", err)
@@ -81,7 +85,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial teleport %s: %w", cfg.Addr, dialError(ctx, err))
 	}
-	c := &Client{cfg: cfg, api: api, creds: creds, audit: auditlogpb.NewAuditLogServiceClient(api.GetConnection())}
+	c := &Client{cfg: cfg, api: api, creds: creds, loaded: loaded, audit: auditlogpb.NewAuditLogServiceClient(api.GetConnection())}
 	c.startRefresh()
 	return c, nil
 }
@@ -92,6 +96,7 @@ func (cfg *Config) setDefaults() {
 			*d = def
 		}
 	}
+	or(&cfg.Follow, 10*time.Second)
 	or(&cfg.DialTimeout, 30*time.Second)
 	or(&cfg.CallTimeout, 5*time.Minute)
 	or(&cfg.StallTimeout, 10*time.Minute)
@@ -123,34 +128,49 @@ func apiConfig(cfg Config, creds credentials) client.Config {
 	}
 }
 
-// startRefresh reads the credentials again every cfg.Refresh until Close.
+// startRefresh reads the credentials again until Close: every Refresh, or when the
+// files have changed.
 func (c *Client) startRefresh() {
 	// The first context only bounds Dial; the refresh ends with Close.
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	if c.cfg.Refresh <= 0 {
-		return
+	interval := c.cfg.Refresh
+	if interval <= 0 {
+		interval = c.cfg.Follow
 	}
 	c.refresh.Go(func() {
-		tick := time.NewTicker(c.cfg.Refresh)
+		tick := time.NewTicker(interval)
 		defer tick.Stop()
-		last := ""
+		last, stamp := "", c.loaded
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
-			text := ""
-			if err := c.creds.Reload(); err != nil {
-				text = err.Error()
+			if now := c.stamp(); c.cfg.Refresh > 0 || now != stamp {
+				stamp, last = now, c.reload(last)
 			}
-			if text != "" && text != last {
-				c.cfg.Log.Error("failed to refresh the Teleport credentials, the old ones stay in use", "error", text)
-			}
-			last = text
 		}
 	})
+}
+
+func (c *Client) stamp() string { return stampOf(c.cfg.Identity, c.cfg.Cert, c.cfg.Key, c.cfg.CA) }
+
+// reload reads the credentials again and returns what went wrong; the same fault as
+// the last time is not logged again.
+func (c *Client) reload(last string) string {
+	err := c.creds.Reload()
+	if err == nil {
+		if c.cfg.Refresh <= 0 || last != "" {
+			c.cfg.Log.Info("the Teleport credentials were read again")
+		}
+		return ""
+	}
+	if text := err.Error(); text != last {
+		c.cfg.Log.Error("failed to refresh the Teleport credentials, the old ones stay in use", "error", text)
+	}
+	return err.Error()
 }
 
 // Expiry is when the credentials in use end; false when that is not known.

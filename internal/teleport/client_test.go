@@ -551,13 +551,23 @@ func TestCredentials(t *testing.T) {
 }
 
 // TestRefresh: a renewed identity is used for the next handshake; a broken file
-// is reported once and the old identity kept.
+// is reported once and the old identity kept. Both at intervals, and when the file
+// has changed.
 func TestRefresh(t *testing.T) {
+	for name, change := range map[string]func(*teleport.Config){
+		"interval": func(cfg *teleport.Config) { cfg.Refresh = time.Millisecond },
+		"change":   func(cfg *teleport.Config) { cfg.Refresh, cfg.Follow = 0, time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) { testRefresh(t, change) })
+	}
+}
+
+func testRefresh(t *testing.T, change func(*teleport.Config)) {
 	srv := start(t, teleporttest.Options{Seed: 1, IdentityTTL: time.Hour})
 	srv.Generate(1)
 	lines := make(chan string, 16)
 	log := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) { lines <- string(b) }), nil))
-	c := dial(t, srv, func(cfg *teleport.Config) { cfg.Refresh, cfg.Log = time.Millisecond, log })
+	c := dial(t, srv, change, func(cfg *teleport.Config) { cfg.Log = log })
 	if err := os.WriteFile(srv.IdentityPath(), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -576,8 +586,42 @@ func TestRefresh(t *testing.T) {
 			t.Fatal("the renewed identity was never read")
 		}
 	}
-	if _, _, err := c.Search(t.Context(), window()); err != nil {
-		t.Error(err)
+	// The connection that stands is not touched; the next handshake shows the new one.
+	srv.DropConnections()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		_, _, err := c.Search(t.Context(), window())
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPairFollowsItsFiles: certificate, key and CA in files of their own are read
+// again when they have changed, without being asked to.
+func TestPairFollowsItsFiles(t *testing.T) {
+	srv := start(t, teleporttest.Options{Seed: 1})
+	dir := t.TempDir()
+	cert, key, ca, err := srv.WritePair(dir, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, srv, func(cfg *teleport.Config) {
+		cfg.Identity, cfg.Cert, cfg.Key, cfg.CA, cfg.Refresh, cfg.Follow = "", cert, key, ca, 0, time.Millisecond
+	})
+	old, _ := c.Expiry()
+	if _, _, _, err := srv.WritePair(dir, 5*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if end, _ := c.Expiry(); end.After(old) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the renewed pair was never read")
+		}
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gravitational/teleport/api/client"
+	"github.com/gravitational/teleport/api/identityfile"
 	"github.com/gravitational/trace"
 	"golang.org/x/crypto/ssh"
 )
@@ -33,10 +35,8 @@ func loadCredentials(cfg Config) (credentials, error) {
 		}
 		return creds, nil
 	case cfg.Identity != "":
-		// Not the dynamic kind: over a proxy it would log in by another
-		// principal, which old identities may not have.
-		creds := fixedIdentity{client.LoadIdentityFile(cfg.Identity)}
-		if _, err := creds.TLSConfig(); err != nil {
+		creds, err := newNamedIdentity(cfg.Identity)
+		if err != nil {
 			return nil, fmt.Errorf("read identity file %s: %w", cfg.Identity, plain{err})
 		}
 		return creds, nil
@@ -47,10 +47,49 @@ func loadCredentials(cfg Config) (credentials, error) {
 	return creds, creds.Reload()
 }
 
-// fixedIdentity is an identity file that is read once.
-type fixedIdentity struct{ client.Credentials }
+// namedIdentity logs in over a proxy by the first principal of its certificate, as
+// the static kind of the module does. The dynamic kind uses another principal, which
+// old identities may not have; only who asks for a refresh gets that.
+type namedIdentity struct {
+	*client.DynamicIdentityFileCreds
+	user string
+}
 
-func (fixedIdentity) Reload() error { return nil }
+func newNamedIdentity(path string) (*namedIdentity, error) {
+	id, err := identityfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	ssh, err := id.SSHClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	creds, err := client.NewDynamicIdentityFileCreds(path)
+	if err != nil {
+		return nil, err
+	}
+	return &namedIdentity{creds, ssh.User}, nil
+}
+
+// SSHClientConfig implements client.Credentials.
+func (n *namedIdentity) SSHClientConfig() (*ssh.ClientConfig, error) {
+	cfg, err := n.DynamicIdentityFileCreds.SSHClientConfig()
+	if err == nil {
+		cfg.User = n.user
+	}
+	return cfg, err
+}
+
+// stampOf tells whether files have changed: what stat says of each.
+func stampOf(paths ...string) string {
+	var b strings.Builder
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && path != "" {
+			fmt.Fprintln(&b, info.ModTime().UnixNano(), info.Size())
+		}
+	}
+	return b.String()
+}
 
 // pairCredentials are certificate, key and CA from three files. They serve
 // direct addresses only, since the way through a proxy needs SSH.
