@@ -39,8 +39,15 @@ func TestHandshakeMessages(t *testing.T) {
 
 func TestHandshakeErrors(t *testing.T) {
 	for _, v := range []any{
-		nil, "HELO", []any{}, []any{"HELO"}, []any{"PONG", nil}, []any{"HELO", "x"}, []any{5, event.NewRecord()},
-		[]any{"PING", "a", "b", "c", "d"}, []any{"PING", "a", "b", "c", "d", 5}, []any{"PONG", true, "a", "b"},
+		nil, "HELO",
+		[]any{},
+		[]any{"HELO"},
+		[]any{"PONG", nil},
+		[]any{"HELO", "x"},
+		[]any{5, event.NewRecord()},
+		[]any{"PING", "a", "b", "c", "d"},
+		[]any{"PING", "a", "b", "c", "d", 5},
+		[]any{"PONG", true, "a", "b"},
 	} {
 		_, helo := ReadHelo(v)
 		_, ping := ReadPing(v)
