@@ -130,6 +130,9 @@ func (c *Config) stsClient(s *stsAccess, base aws.CredentialsProvider) (*sts.Cli
 	}), nil
 }
 
+// ecsAgent is where a task of ECS finds its credentials.
+const ecsAgent = "http://169.254.170.2"
+
 // credentials asks the ECS agent when the task has one, else the instance.
 func (i *instanceProfile) credentials() aws.CredentialsProvider {
 	client := &http.Client{
@@ -137,7 +140,7 @@ func (i *instanceProfile) credentials() aws.CredentialsProvider {
 		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: i.openTimeout}).DialContext, ResponseHeaderTimeout: i.readTimeout},
 	}
 	if uri := os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); uri != "" {
-		return aws.NewCredentialsCache(endpointcreds.New("http://169.254.170.2"+uri, func(o *endpointcreds.Options) {
+		return aws.NewCredentialsCache(endpointcreds.New(cmp.Or(i.agent, ecsAgent)+uri, func(o *endpointcreds.Options) {
 			o.HTTPClient, o.Retryer = client, i.retryer()
 		}))
 	}

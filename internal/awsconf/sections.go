@@ -29,6 +29,8 @@ type instanceProfile struct {
 	address                  string
 	port                     int
 	openTimeout, readTimeout time.Duration
+
+	agent string // in place of ecsAgent
 }
 
 // sharedFile is <shared_credentials>.
