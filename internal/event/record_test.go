@@ -163,6 +163,27 @@ func allocated(f func()) uint64 {
 	return (after.TotalAlloc - before.TotalAlloc) / rounds
 }
 
+func TestPeekAndDrop(t *testing.T) {
+	for name, r := range forms(`{"a":"text","b":"x\n","c":5,"d":["e"],"e":""}`) {
+		_, raw := r.Raw()
+		for key, want := range map[string]string{"a": "text", "e": "", "b": "no", "c": "no", "none": "no"} {
+			for range 2 {
+				r.scans = 0
+				text, ok := r.PeekText(key)
+				if ok != (raw && want != "no") || ok && text != want {
+					t.Errorf("%s: %s is %q %v", name, key, text, ok)
+				}
+			}
+		}
+		for _, key := range []string{"a", "none", "e", "a", "d"} {
+			r.Drop(key)
+		}
+		if got, want := string(r.AppendJSON(nil)), `{"b":"x\n","c":5}`; got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
 // What was found last is tried first, which must not find another field.
 func TestSeekAgain(t *testing.T) {
 	r := RawRecord([]byte(`{"a":1,"b":2,"ab":3,"c":4}`))
@@ -277,6 +298,8 @@ func FuzzRawRecord(f *testing.F) {
 		for _, k := range []string{"a", "", "zz"} {
 			RawRecord(b).Get(k)
 		}
+		RawRecord(b).PeekText("b")
+		RawRecord(b).Drop("b")
 		edited := RawRecord(b)
 		edited.Delete("a")
 		edited.Set("zz", "x")

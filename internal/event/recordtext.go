@@ -142,6 +142,30 @@ func (r *Record) decode(c cutter) any {
 	return decodeText(piece)
 }
 
+// PeekText is the text of a field where it lies, copied nowhere: it is good until
+// the record is changed, or the bytes under it. ok is false when the field is no
+// text, when it has escapes, and when the record is split; Get always works.
+func (r *Record) PeekText(key string) (view string, ok bool) {
+	if !r.scan() {
+		return "", false
+	}
+	c, found := r.seek(key)
+	if !found || c.s[c.colon] != '"' || c.end-c.colon < 2 {
+		return "", false
+	}
+	view = c.s[c.colon+1 : c.end-1]
+	return view, strings.IndexByte(view, '\\') < 0
+}
+
+// Drop is Delete for who does not want the value.
+func (r *Record) Drop(key string) {
+	if !r.scan() {
+		r.Delete(key)
+	} else if c, found := r.seek(key); found {
+		r.cutOut(c)
+	}
+}
+
 // deleteText cuts a field out of the text.
 func (r *Record) deleteText(key string) (any, bool) {
 	c, found := r.seek(key)
@@ -149,6 +173,12 @@ func (r *Record) deleteText(key string) (any, bool) {
 		return nil, false
 	}
 	v := r.decode(c)
+	r.cutOut(c)
+	return v, true
+}
+
+// cutOut takes out what the cutter found, with one of the commas beside it.
+func (r *Record) cutOut(c cutter) {
 	from, to := c.begin, c.end
 	if to < len(c.s) && c.s[to] == ',' {
 		to++
@@ -156,7 +186,6 @@ func (r *Record) deleteText(key string) (any, bool) {
 		from--
 	}
 	r.replace(from, to, []byte{})
-	return v, true
 }
 
 // setText writes a field into the text, unless its value must live in the record

@@ -90,6 +90,9 @@ func (b *base) timeOf(r *event.Record) (event.Time, error) {
 	if b.timeKey == "" {
 		return b.noTime(), nil
 	}
+	if t, ok := b.timeOfText(r); ok {
+		return t, nil
+	}
 	take := r.Delete
 	if b.keepTimeKey {
 		take = r.Get
@@ -99,6 +102,23 @@ func (b *base) timeOf(r *event.Record) (event.Time, error) {
 		return b.noTime(), nil
 	}
 	return b.clock.Parse(v)
+}
+
+// timeOfText is what timeOf finds in most records, a time as text that can be read,
+// without taking a copy of the text.
+func (b *base) timeOfText(r *event.Record) (event.Time, bool) {
+	text, ok := r.PeekText(b.timeKey)
+	if !ok {
+		return event.Time{}, false
+	}
+	t, err := b.clock.ParseText(text)
+	if err != nil {
+		return event.Time{}, false
+	}
+	if !b.keepTimeKey {
+		r.Drop(b.timeKey)
+	}
+	return t, true
 }
 
 // noTime is the time of an event that does not say it: now, or the zero time,
