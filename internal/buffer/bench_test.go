@@ -3,6 +3,7 @@ package buffer_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,6 +123,41 @@ func run(b *testing.B, writers int, newWriter func(w int) func() error) {
 	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
 }
+
+// BenchmarkRead reads a chunk that single requests filled: 2,000 frames of one event
+// of 600 bytes. Divide by 2,000 for the cost of an event.
+func BenchmarkRead(b *testing.B) {
+	buf := open(b, config(func(c *buffer.Config) { c.Path = filepath.Join(benchFolder(b), "buf") }), buffer.Options{})
+	for range 20 {
+		many := &buffer.Batch{}
+		for range 100 {
+			many.Groups = append(many.Groups, batch("t", strings.Repeat("x", 599)).Groups...)
+		}
+		mustAppend(b, buf, many)
+	}
+	buf.EnqueueAll()
+	c, ok := buf.Dequeue()
+	if !ok {
+		b.Fatal("no chunk")
+	}
+	defer buf.TakeBack(c)
+	p := make([]byte, 64<<10)
+	b.SetBytes(2000 * 600)
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := c.Open()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.CopyBuffer(writerOnly{io.Discard}, r, p); err != nil || n < 2000*599 {
+			b.Fatal(n, err)
+		}
+		_ = r.Close()
+	}
+}
+
+// writerOnly hides Discard's ReadFrom.
+type writerOnly struct{ io.Writer }
 
 // BenchmarkResume opens a folder with 10,000 queued chunks of 2 MB.
 func BenchmarkResume(b *testing.B) {

@@ -105,11 +105,15 @@ func putFrameHead(dst []byte, f frame, salt uint32, a, b []byte) {
 	binary.LittleEndian.PutUint32(dst[16:], sum)
 }
 
-// startSum is the checksum of what stands before the body.
+// startSum is the checksum of what stands before the body, and of where that is.
 func startSum(head []byte, off int64) uint32 {
-	var at [8]byte
-	binary.LittleEndian.PutUint64(at[:], uint64(off))
-	return crc32.Update(crc32.Update(0, castagnoli, head[:16]), castagnoli, at[:])
+	// The place is summed up by hand: crc32 would move its bytes to the heap.
+	sum := ^crc32.Update(0, castagnoli, head[:16])
+	for range 8 {
+		sum = castagnoli[byte(sum)^byte(off)] ^ sum>>8
+		off >>= 8
+	}
+	return ^sum
 }
 
 // appendFrame appends a whole frame that will stand at off.

@@ -38,36 +38,34 @@ func newBodies(f File, from, end int64, salt uint32, packed bool) *bodies {
 	return &bodies{f: f, in: bufio.NewReaderSize(section, 64<<10), off: from, end: end, salt: salt, packed: packed}
 }
 
-// Read fills p with events.
-func (b *bodies) Read(p []byte) (int, error) {
-	for {
+// Read fills p with events, of as many frames as it takes: chunks that single
+// requests filled have a frame for each event.
+func (b *bodies) Read(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
 		if b.events == nil {
-			if err := b.nextFrame(); err != nil {
-				return 0, err
+			if err = b.nextFrame(); err != nil {
+				break
 			}
 		}
-		n, err := b.events.Read(p)
+		var more int
+		more, err = b.events.Read(p[n:])
+		n += more
 		if errors.Is(err, io.EOF) {
 			err = b.finish()
 		} else if err != nil {
 			err = b.damaged(err)
 		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-		if len(p) == 0 {
-			return 0, nil
-		}
 	}
+	return n, err
 }
 
 func (b *bodies) nextFrame() error {
 	if b.off >= b.end {
 		return io.EOF
 	}
-	var head [frameHead]byte
-	if _, err := io.ReadFull(b.in, head[:]); err != nil {
-		return b.damaged(err)
+	head, err := b.in.Peek(frameHead)
+	if err != nil {
+		return b.damaged(noEOF(err))
 	}
 	f := frame{
 		kind: head[0], flags: head[1], off: b.off,
@@ -78,11 +76,24 @@ func (b *bodies) nextFrame() error {
 		return b.damaged(errors.New("no data frame"))
 	}
 	b.want = binary.LittleEndian.Uint32(head[16:])
-	b.sum, b.left, b.off = startSum(head[:], f.off), int64(f.length), f.end()
-	if _, err := io.CopyN(io.Discard, summed{b}, f.prefixLen()); err != nil {
+	b.sum, b.left, b.off = startSum(head, f.off), int64(f.length), f.end()
+	if _, err := b.in.Discard(frameHead); err != nil {
 		return b.damaged(err)
 	}
+	if n := f.prefixLen(); n > 0 {
+		if _, err := io.CopyN(io.Discard, summed{b}, n); err != nil {
+			return b.damaged(err)
+		}
+	}
 	return b.unpack(f.flags)
+}
+
+// noEOF keeps an end within a frame from passing for the end of the stream.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (b *bodies) unpack(flags byte) (err error) {
@@ -114,8 +125,10 @@ func (b *bodies) unpack(flags byte) (err error) {
 // finish checks the frame that has just been read to its end.
 func (b *bodies) finish() error {
 	// What follows the packed events within the frame still counts.
-	if _, err := io.Copy(io.Discard, summed{b}); err != nil {
-		return b.damaged(err)
+	if b.left > 0 {
+		if _, err := io.Copy(io.Discard, summed{b}); err != nil {
+			return b.damaged(err)
+		}
 	}
 	b.events = nil
 	if b.sum != b.want {
