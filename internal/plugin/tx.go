@@ -22,11 +22,12 @@ type Acceptor interface {
 //
 // A Tx is used by one goroutine, once.
 type Tx struct {
-	appends  []*pending
+	appends  []pending
 	after    []func(context.Context) error
 	relabels int
 	lenient  bool           // inside IgnoreErrors
 	source   *buffer.Source // nil unless one of our handlers sent the request
+	room     [1]pending     // of appends: most requests go into one buffer
 }
 
 type pending struct {
@@ -43,7 +44,7 @@ type pending struct {
 // Append plans to write a batch to a buffer. done, when not nil, is told how it
 // ended and may reuse the batch's memory.
 func (tx *Tx) Append(b *buffer.Buffer, batch *buffer.Batch, done func(error)) {
-	tx.appends = append(tx.appends, &pending{buf: b, batch: batch, lenient: tx.lenient, done: done})
+	tx.appends = append(tx.appends, pending{buf: b, batch: batch, lenient: tx.lenient, done: done})
 }
 
 // After plans what a direct output does once all buffers are durable.
@@ -62,8 +63,8 @@ func (tx *Tx) IgnoreErrors(plan func() error, dropped func(error)) {
 	tx.lenient = true
 	err := plan()
 	tx.lenient = was
-	for _, p := range tx.appends[from:] {
-		p.onDrop = dropped
+	for i := range tx.appends[from:] {
+		tx.appends[from+i].onDrop = dropped
 	}
 	if err != nil {
 		dropped(err)
@@ -101,7 +102,8 @@ func (tx *Tx) Abort(err error) {
 }
 
 func (tx *Tx) reserve(ctx context.Context) error {
-	for i, p := range tx.appends {
+	for i := range tx.appends {
+		p := &tx.appends[i]
 		res, err := p.buf.Reserve(ctx, p.batch)
 		switch {
 		case err == nil:
@@ -124,7 +126,8 @@ func (tx *Tx) reserve(ctx context.Context) error {
 // so that a sender's retry meets ids that they already know.
 func (tx *Tx) write() error {
 	var first error
-	for _, p := range tx.appends {
+	for i := range tx.appends {
+		p := &tx.appends[i]
 		if p.res == nil {
 			continue
 		}
@@ -186,7 +189,9 @@ func (tx *Tx) Deeper() error {
 // that sent it.
 func Begin(ctx context.Context) *Tx {
 	src, _ := ctx.Value(sourceKey{}).(*buffer.Source)
-	return &Tx{source: src}
+	tx := &Tx{source: src}
+	tx.appends = tx.room[:0]
+	return tx
 }
 
 type sourceKey struct{}

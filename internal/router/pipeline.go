@@ -106,24 +106,34 @@ func (p *Pipeline) Accept(tx *plugin.Tx, tag string, es event.Stream) error {
 }
 
 func (p *Pipeline) filter(tx *plugin.Tx, f plugin.Filter, tag string, es event.Stream) (event.Stream, error) {
-	kept := make(event.Stream, 0, len(es))
-	keep := func(e event.Event) { kept = append(kept, e) }
-	failures := 0
+	out := &kept{}
+	if out.events = out.room[:0]; len(es) > 1 {
+		out.events = make(event.Stream, 0, len(es))
+	}
+	keep, failures := out.keep, 0
 	for _, e := range es {
-		before := len(kept)
+		before := len(out.events)
 		if err := f.Filter(tag, e, keep); err != nil {
 			failures++
-			kept = keptOnError(kept, before, f)
+			out.events = keptOnError(out.events, before, f)
 			if err := p.hooks.Failed(tx, tag, e, err); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if gone := len(es) - len(kept) - failures; gone != 0 && p.hooks.Filtered != nil {
+	if gone := len(es) - len(out.events) - failures; gone != 0 && p.hooks.Filtered != nil {
 		p.hooks.Filtered(tag, gone)
 	}
-	return kept, nil
+	return out.events, nil
 }
+
+// kept is what a filter lets through.
+type kept struct {
+	events event.Stream
+	room   [1]event.Event // of events, for requests of one event
+}
+
+func (k *kept) keep(e event.Event) { k.events = append(k.events, e) }
 
 // keptOnError drops what a filter emitted before it failed, unless it says that
 // both shall happen: the parser filter with reserve_data passes the event on and
