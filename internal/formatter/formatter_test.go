@@ -163,15 +163,29 @@ func TestConfigurationErrors(t *testing.T) {
 	}
 }
 
-func BenchmarkOutFile(b *testing.B) {
-	f, err := configured("@type out_file")
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkFormat prints a record that is text, and one that is taken apart.
+func BenchmarkFormat(b *testing.B) {
+	raw := event.RawRecord([]byte(first))
+	split := raw.Clone()
+	split.Keys()
+	for _, lines := range []string{"@type json", "@type out_file", "@type ltsv", "@type csv\nfields a,b", "@type msgpack", "@type single_value"} {
+		f, err := configured(lines)
+		if err != nil {
+			b.Fatal(err)
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(lines, "@type "), "\n")
+		b.Run(name+"/text", func(b *testing.B) { benchFormat(b, f, raw) })
+		b.Run(name+"/split", func(b *testing.B) { benchFormat(b, f, split) })
 	}
-	e := event.Event{Time: event.Time{Sec: 1600000000}, Record: event.RawRecord([]byte(first))}
+}
+
+func benchFormat(b *testing.B, f plugin.Formatter, r *event.Record) {
+	e := event.Event{Time: event.Time{Sec: 1600000000}, Record: r}
 	dst := make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.Format(dst, "test.log", e)
+		if _, err := f.Format(dst, "test.log", e); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
