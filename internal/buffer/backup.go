@@ -23,10 +23,16 @@ type backup struct {
 	dir   string
 	perm  fs.FileMode
 	bytes int64
-	ready bool // the folder is there, and durable
+	ready bool    // the folder is there, and durable
+	torn  []Entry // of bytes, what was never acknowledged; the oldest chunk's first
 }
 
-const backupIndex = "index.jsonl"
+const (
+	backupIndex = "index.jsonl"
+	// maxIndex is how long the index gets before it is begun anew; one old one is
+	// kept beside it.
+	maxIndex = 4 << 20
+)
 
 // backupEntry is a line of index.jsonl.
 type backupEntry struct {
@@ -53,10 +59,15 @@ func (k *backup) measure() int64 {
 	if err != nil {
 		return 0
 	}
-	k.bytes = 0
+	k.bytes, k.torn = 0, nil
 	for _, e := range entries {
-		if info, err := k.fs.Stat(filepath.Join(k.dir, e.Name)); err == nil && !e.Dir && e.Name != backupIndex {
-			k.bytes += info.Size
+		info, err := k.fs.Stat(filepath.Join(k.dir, e.Name))
+		if err != nil || e.Dir || strings.HasPrefix(e.Name, backupIndex) {
+			continue
+		}
+		k.bytes += info.Size
+		if strings.HasSuffix(e.Name, tornSuffix) {
+			k.torn = append(k.torn, info)
 		}
 	}
 	return k.bytes
@@ -84,7 +95,11 @@ func (k *backup) record(e backupEntry) {
 	if err != nil {
 		return
 	}
-	f, err := k.fs.Open(filepath.Join(k.dir, backupIndex), os.O_RDWR|os.O_CREATE, 0o600)
+	path := filepath.Join(k.dir, backupIndex)
+	if about, err := k.fs.Stat(path); err == nil && about.Size > maxIndex {
+		_ = k.fs.Rename(path, path+".1")
+	}
+	f, err := k.fs.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return
 	}
@@ -227,28 +242,5 @@ func (b *Buffer) quarantine(path string, reason error) error {
 	k.record(backupEntry{Time: b.now().UTC(), File: e.Name, Reason: reason.Error(), Bytes: e.Size})
 	b.log.Error("found broken chunk file during resume.", "path", path, "error", reason)
 	b.log.Warn("bad chunk is moved to " + filepath.Join(k.dir, e.Name))
-	return nil
-}
-
-// keepTail copies what stands behind the last good frame of a staged chunk into
-// the backup folder. It was never acknowledged; but it may be evidence.
-func (b *Buffer) keepTail(f File, c *Chunk, from, size int64, reason error) error {
-	k := &b.backup
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.prepare(); err != nil {
-		return err
-	}
-	name := fmt.Sprintf("%s.%d.tail", c.id, from)
-	n, err := k.write(name, io.NewSectionReader(f, from, size-from))
-	if err != nil {
-		return fmt.Errorf("keep the torn end of chunk %s: %w", c.id, err)
-	}
-	k.bytes += n
-	b.room.add(n)
-	b.meters.torn.Inc()
-	k.record(backupEntry{Time: b.now().UTC(), File: name, Chunk: c.id.String(), Reason: reason.Error(), Bytes: n})
-	b.log.Warn("a chunk ends in a frame that was not written whole; it was never acknowledged",
-		"chunk_id", c.id.String(), "error", reason, "kept", filepath.Join(k.dir, name))
 	return nil
 }

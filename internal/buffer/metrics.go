@@ -13,7 +13,7 @@ import (
 // meters is what a buffer counts beside Stats.
 type meters struct {
 	commitSeconds, commitFiles, commitTickets prometheus.Observer
-	ioErrors, torn                            prometheus.Counter
+	ioErrors, torn, tornRemoved               prometheus.Counter
 	duplicates, conflicts, unnamed, forgotten prometheus.Counter
 	adopted                                   prometheus.Counter
 	dedupKeys, dedupWindow, unread            prometheus.Gauge
@@ -41,6 +41,7 @@ func newMeters(r *metrics.Registry, id string) *meters {
 		commitTickets: histogram("relay_buffer_commit_tickets", "Requests that one commit answered.", counts),
 		ioErrors:      counter("relay_buffer_io_errors_total", "Writes, fsyncs, renames and removals that failed."),
 		torn:          counter("relay_buffer_torn_total", "Chunk files that ended in something else than frames."),
+		tornRemoved:   counter("relay_buffer_torn_removed_total", "Torn ends of chunks that were removed from the backup folder for newer ones."),
 		duplicates:    counter("relay_dedup_duplicates_total", "Events that were dropped because the buffer had them already."),
 		conflicts:     counter("relay_dedup_conflicts_total", "Events with the dedup_key of another and different content; both were stored."),
 		unnamed:       counter("relay_dedup_without_id_total", "Events without the field of dedup_key; they were stored."),
@@ -61,7 +62,7 @@ func idleMeters(id string) *meters {
 	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "idle"})
 	return &meters{
 		commitSeconds: observer, commitFiles: observer, commitTickets: observer,
-		ioErrors: counter, torn: counter, duplicates: counter, conflicts: counter, unnamed: counter, forgotten: counter, adopted: counter,
+		ioErrors: counter, torn: counter, tornRemoved: counter, duplicates: counter, conflicts: counter, unnamed: counter, forgotten: counter, adopted: counter,
 		dedupKeys: gauge, dedupWindow: gauge, unread: gauge,
 		lostBy: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idle"}, []string{"plugin_id", "reason"}), id: id,
 	}

@@ -148,6 +148,32 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
+// TestTornEndsAreBounded: what was never acknowledged does not fill the buffer: the
+// oldest goes, and is counted no more.
+func TestTornEndsAreBounded(t *testing.T) {
+	disk := newDisk(65)
+	cfg := config(func(c *buffer.Config) { c.TotalLimitSize, c.ChunkLimitSize = 8000, 8000 })
+	for i := range 100 {
+		id := fmt.Sprintf("60a24181e4000656d90936a8965e2f%02x", i)
+		if i == 0 {
+			_ = open(t, cfg, buffer.Options{FS: disk.FS()}).Close(context.Background())
+		}
+		writeBytes(t, disk, folder+"/buffer.b"+id+".chunk", []byte(strings.Repeat("x", 200)+strings.Repeat("\x00", 9000)))
+		disk.Kill()
+		b := open(t, cfg, buffer.Options{FS: disk.FS()})
+		if s := b.Stats(); s.BackupBytes > 1000 || s.Used != s.BackupBytes {
+			t.Fatalf("start %d: %+v", i, s)
+		}
+		_ = b.Close(context.Background())
+	}
+	b := open(t, cfg, buffer.Options{FS: disk.FS()})
+	if s := b.Stats(); s.BackupBytes != 1000 {
+		t.Errorf("%d bytes are kept, want the last 5 of 200 each", s.BackupBytes)
+	}
+	mustAppend(t, b, batch("a", strings.Repeat("y", 6900)))
+	wantChunks(t, b, "a: "+strings.Repeat("y", 6900))
+}
+
 // TestFilesOfNobody: what is no chunk is left alone or kept, never deleted.
 func TestFilesOfNobody(t *testing.T) {
 	disk := newDisk(64)
@@ -176,7 +202,7 @@ func TestFilesOfNobody(t *testing.T) {
 			t.Errorf("%s holds %q", name, got)
 		}
 	}
-	if got := string(readBytes(t, disk, folder+"/backup/buffer.b"+id+".chunk")); got != "no chunk at all" {
+	if got := string(readBytes(t, disk, folder+"/backup/"+id+".0.tail")); got != "no chunk at all" {
 		t.Errorf("in the backup: %q", got)
 	}
 }

@@ -106,6 +106,9 @@ func (b *Buffer) scanStaged(l *left, s *scanner) (*Chunk, error) {
 	if errors.Is(err, errHead) && s.blank() {
 		return nil, b.removeBlank(path)
 	}
+	if errors.Is(err, errHead) {
+		return nil, b.keepHeadless(path, f, size, err)
+	}
 	if err != nil {
 		return nil, b.refuse(path, err)
 	}

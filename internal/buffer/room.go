@@ -97,10 +97,13 @@ func (b *Buffer) tryRoom(n int64) error {
 	if !b.volume.spend(n) {
 		return fmt.Errorf("%w: the volume has less than min_free left", ErrFull)
 	}
-	if !b.room.take(n) {
-		return ErrFull
+	if b.room.take(n) {
+		return nil
 	}
-	return nil
+	if b.shedTorn(); b.room.take(n) {
+		return nil
+	}
+	return ErrFull
 }
 
 func (b *Buffer) blockForRoom(ctx context.Context, n int64) error {

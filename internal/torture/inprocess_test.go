@@ -60,7 +60,7 @@ func newWorld(seed uint64) *world {
 	w.cfg.Type, w.cfg.Path, w.cfg.ChunkKeys, w.cfg.MinFree = "file", "/var/buf", "tag,time", 1
 	w.cfg.Timekey, w.cfg.TimekeyWait = time.Minute, 0
 	w.cfg.ChunkLimitSize = int64(600 + d.n(4000))
-	w.cfg.TotalLimitSize = []int64{20_000, 1 << 20}[d.n(2)]
+	w.cfg.TotalLimitSize = []int64{10_000, 1 << 20}[d.n(2)]
 	w.cfg.MaxOpen = 1 + d.n(4)
 	w.cfg.CommitDelay = []time.Duration{0, 0, 5 * time.Millisecond}[d.n(3)]
 	w.cfg.Compress = []string{"text", "text", "gzip"}[d.n(3)]
@@ -121,7 +121,6 @@ func (w *world) save(s handlerState) {
 // supervise keeps a relay running until stop, as an init system does.
 func (w *world) supervise(stop <-chan struct{}) {
 	for {
-		w.tidy()
 		r, err := startRelay(w)
 		w.note("relay starts: %v", err)
 		if err == nil {
@@ -142,22 +141,6 @@ func (w *world) supervise(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-time.After(w.dice.upTo(2 * time.Second)):
-		}
-	}
-}
-
-// tidy is the operator, who empties the backup folders: torn ends and files without
-// a head count in total_limit_size, which is small here. Whatever was acknowledged
-// has to be in the store all the same.
-func (w *world) tidy() {
-	disk := w.disk.FS()
-	for i := range w.copies {
-		dir := fmt.Sprintf("/var/buf%d/backup", i)
-		entries, _ := disk.ReadDir(dir)
-		for _, e := range entries {
-			if strings.HasSuffix(e.Name, ".tail") || strings.HasSuffix(e.Name, ".chunk") {
-				_ = disk.Remove(dir + "/" + e.Name)
-			}
 		}
 	}
 }
@@ -247,11 +230,7 @@ func (w *world) settle() error {
 			if second == 3599 {
 				return fmt.Errorf("STUCK: cursor %d of %d\n%s", w.persisted(), w.events, r.stats())
 			}
-			switch {
-			case r == nil:
-			case second%600 == 599:
-				r.fs.die(false) // for the operator, see tidy
-			default:
+			if r != nil {
 				r.queueAll()
 			}
 		}
