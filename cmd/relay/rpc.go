@@ -10,15 +10,20 @@ import (
 	"syscall"
 
 	"github.com/sluicelog/sluice/internal/admin"
+	"github.com/sluicelog/sluice/internal/relay"
 )
 
 // startRPC serves <system> rpc_endpoint for the whole life of the process. Each
 // call does what a signal does, and takes the same way.
-func (p *program) startRPC(ctx context.Context, addr string, signals chan<- os.Signal) (stop func(), err error) {
-	if addr == "" {
+func (p *program) startRPC(ctx context.Context, s *relay.System, signals chan<- os.Signal) (stop func(), err error) {
+	if s.RPCEndpoint == "" {
 		return func() {}, nil
 	}
-	srv := &admin.RPC{Addr: addr, Log: p.log, Actions: rpcActions(signals)}
+	srv := &admin.RPC{Addr: s.RPCEndpoint, Log: p.log, Actions: rpcActions(signals)}
+	srv.Actions["config.dump"] = func() { p.showConfig(p.tree.Load()) }
+	if s.EnableGetDump {
+		srv.Config = func() string { return dumpOf(p.tree.Load()) }
+	}
 	if err := srv.Listen(ctx); err != nil {
 		return nil, err
 	}
@@ -32,8 +37,7 @@ func (p *program) startRPC(ctx context.Context, addr string, signals chan<- os.S
 	return func() { cancel(); wg.Wait() }, nil
 }
 
-// rpcActions are Fluentd's calls. config.dump and config.getDump are not among
-// them: a configuration holds secrets, and `relay check` shows what it means.
+// rpcActions are Fluentd's calls that a signal does, too.
 func rpcActions(signals chan<- os.Signal) map[string]func() {
 	send := func(all ...os.Signal) func() {
 		return func() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,7 +17,6 @@ import (
 	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/metrics"
-	"github.com/sluicelog/sluice/internal/param"
 	"github.com/sluicelog/sluice/internal/relay"
 	"github.com/sluicelog/sluice/internal/status"
 )
@@ -30,6 +27,7 @@ type program struct {
 	log     *slog.Logger
 	metrics *metrics.Registry
 	board   atomic.Pointer[status.Board]
+	tree    atomic.Pointer[conf.Node] // of the configuration that runs
 	level   slog.LevelVar
 	logging *cli.Handler
 	logFile *cli.LogFile // nil: the log goes to standard output
@@ -72,23 +70,17 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 	return 0
 }
 
-// load reads the configuration and says what is wrong and suspicious: on
-// standard error as a person reads it, in the log as monitoring looks for it.
+// load reads the configuration, shows it, and says what is wrong and suspicious.
 func (p *program) load() *relay.Loaded {
 	loaded := relay.Load(sourceOf(p.flags), relay.Options{
 		Table: relay.Plugins(), Log: p.log, Metrics: p.metrics, Events: p.events,
 		Strict: p.flags.StrictConfig, StrictValues: p.flags.StrictValues,
 	})
 	p.settle(&loaded.Relay.System)
-	for _, w := range loaded.Problems.Warnings {
-		// Fluentd's own words stand alone on their line: monitoring looks for them.
-		p.log.Warn(warningText(w))
-		p.log.Warn("^ in the configuration", "at", w.Pos.String(), "hint", w.Hint)
+	if !loaded.Relay.System.SuppressDump {
+		p.showConfig(loaded.Tree)
 	}
-	for _, e := range loaded.Problems.Errors {
-		fmt.Fprintf(p.stderr, "relay: error: %s\n", strings.ReplaceAll(e.Error(), "\n  hint:", "\nrelay: hint:"))
-		p.log.Error(fmt.Sprintf("config error file=%q", p.flags.Config), "error", fluentdText(e))
-	}
+	p.showProblems(loaded.Problems)
 	return loaded
 }
 
@@ -98,33 +90,9 @@ func (p *program) settle(s *relay.System) {
 		p.level.Set(s.Level())
 	}
 	s.WithoutSource = s.WithoutSource || p.flags.WithoutSource
+	s.SuppressDump = s.SuppressDump || p.flags.SuppressDump
 	s.WithSourceOnly = s.WithSourceOnly || p.flags.WithSourceOnly
 	p.logging.SetFormat(p.flags.LogJSON || s.Log.Format == "json", s.Log.AppendTime())
-}
-
-// warningText is a warning in Fluentd's words where it has some.
-func warningText(e *conf.Error) string {
-	var unused *param.Unused
-	if errors.As(e, &unused) {
-		return unused.Error()
-	}
-	if e.Param != "" {
-		return e.Param + ": " + e.Err.Error()
-	}
-	return e.Err.Error()
-}
-
-// fluentdText is an error in the words that people search their logs for.
-func fluentdText(e *conf.Error) string {
-	for _, absent := range []error{param.ErrMissing, param.ErrNil, param.ErrDefault} {
-		if errors.Is(e, absent) {
-			return fmt.Sprintf("'%s' %s", e.Param, absent)
-		}
-	}
-	if e.Param != "" && !strings.HasPrefix(e.Param, "@") {
-		return e.Param + ": " + e.Err.Error()
-	}
-	return e.Err.Error()
 }
 
 // run serves until a stop signal. SIGHUP and SIGUSR2 take a new configuration;
@@ -141,7 +109,7 @@ func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
 		return err
 	}
 	defer stopAdmin()
-	stopRPC, err := p.startRPC(ctx, loaded.Relay.System.RPCEndpoint, signals)
+	stopRPC, err := p.startRPC(ctx, &loaded.Relay.System, signals)
 	if err != nil {
 		return err
 	}
@@ -159,6 +127,7 @@ func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
 // it, which is then returned.
 func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-chan os.Signal) (*relay.Loaded, error) {
 	p.board.Store(loaded.Relay.Board)
+	p.tree.Store(loaded.Tree)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -178,7 +147,7 @@ func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-
 			case syscall.SIGCONT:
 				p.dumpStacks()
 			case syscall.SIGHUP, syscall.SIGUSR2:
-				if next = p.reload(); next != nil {
+				if next = p.reload(s); next != nil {
 					stop()
 				}
 			default:
@@ -201,7 +170,12 @@ func (p *program) reopenLog() {
 	}
 }
 
-func (p *program) reload() *relay.Loaded {
+// reload reads the configuration anew; nil: it is wrong and the old one goes on.
+func (p *program) reload(s os.Signal) *relay.Loaded {
+	if s == syscall.SIGUSR2 {
+		// Nothing stands still between the two, so that these words of Fluentd's are true.
+		p.log.Info("start zero-downtime-restart sequence")
+	}
 	p.log.Info("Reloading new config")
 	loaded := p.load()
 	if len(loaded.Problems.Errors) > 0 {

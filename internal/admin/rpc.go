@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,9 @@ type RPC struct {
 	// Actions are the calls by name, such as "plugins.flushBuffers". They return
 	// at once; what they ask for happens after the answer.
 	Actions map[string]func()
+	// Config is the running configuration, secrets masked, for config.getDump; nil:
+	// that call is not there.
+	Config func() string
 
 	ln net.Listener
 }
@@ -71,6 +75,15 @@ func (s *RPC) routes() http.Handler {
 			_, _ = w.Write([]byte(rpcOK))
 			_ = http.NewResponseController(w).Flush() // the answer goes first: the call may end the process
 			act()
+		})
+	}
+	if s.Config != nil {
+		r.Get("/api/config.getDump", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(struct {
+				Conf string `json:"conf"`
+				OK   bool   `json:"ok"`
+			}{s.Config(), true})
 		})
 	}
 	return r

@@ -28,10 +28,16 @@ func appendInspect(dst []byte, v slog.Value) []byte {
 			return inspectText(dst, x.Error())
 		case []string:
 			return inspectList(dst, x)
+		case Bare:
+			return append(dst, x...)
 		}
 	}
 	return inspectText(dst, v.String())
 }
+
+// Bare is text that stands in a line without quotes, such as an event's time in the
+// form that Fluentd prints.
+type Bare string
 
 func inspectList(dst []byte, list []string) []byte {
 	dst = append(dst, '[')

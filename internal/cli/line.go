@@ -35,8 +35,7 @@ func LineText(r slog.Record, attrs []slog.Attr) string {
 }
 
 func appendLineText(dst []byte, r slog.Record, attrs []slog.Attr) []byte {
-	// Continuation lines begin with two spaces, so that no text can pass for a line.
-	dst = append(dst, strings.ReplaceAll(r.Message, "\n", "\n  ")...)
+	dst = append(dst, continued(r.Message)...)
 	for _, a := range attrs {
 		if a.Key == "plugin_id" {
 			continue
@@ -45,6 +44,19 @@ func appendLineText(dst []byte, r slog.Record, attrs []slog.Attr) []byte {
 		dst = appendInspect(dst, a.Value)
 	}
 	return dst
+}
+
+// continued begins lines after the first with two spaces, so that no text can pass
+// for a line. Only the end of a dumped configuration stands at the margin, where
+// Fluentd has it.
+func continued(text string) string {
+	const end = "\n</ROOT>"
+	rest, dump := strings.CutSuffix(text, end)
+	rest = strings.ReplaceAll(rest, "\n", "\n  ")
+	if dump {
+		rest += end
+	}
+	return rest
 }
 
 func (f relayFormat) json(dst []byte, r slog.Record, attrs []slog.Attr) []byte {

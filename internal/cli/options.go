@@ -71,7 +71,7 @@ var options = []option{
 	{long: "log-event-verbose"},
 	{long: "emit-error-log-interval", value: "SECONDS"},
 	{long: "suppress-repeated-stacktrace", value: "[VALUE]"},
-	{long: "suppress-config-dump"},
+	{long: "suppress-config-dump", set: func(r *Relay, _ string) { r.SuppressDump = true }},
 	{long: "use-v1-config"},
 	{long: "use-v0-config", ignored: "configurations are read in the format of version 1"},
 	{long: "enable-input-metrics"},

@@ -20,6 +20,7 @@ type Relay struct {
 	StrictConfig                  bool // --strict: unknown parameters are errors
 	StrictValues                  bool // --strict-config-value: numbers that are none are errors
 	WithoutSource, WithSourceOnly bool
+	SuppressDump                  bool // --suppress-config-dump
 	ShowPlugin                    string
 	Help, Version                 bool
 	Warnings                      []string // about options that are accepted and do nothing here

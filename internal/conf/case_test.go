@@ -92,7 +92,7 @@ func readCase(name string) map[string]string {
 		got["errors"] = err.Error() + "\n"
 	} else {
 		var tree bytes.Buffer
-		if err := Dump(&tree, root, nil); err != nil {
+		if err := Dump(&tree, root, false); err != nil {
 			panic(err)
 		}
 		got["want"] = tree.String()

@@ -133,23 +133,25 @@ func TestIncludeDirs(t *testing.T) {
 }
 
 func TestDumpHidesSecrets(t *testing.T) {
-	text := "<match a>\n  pass \"p\"\n  <auth>\n    pass q\n  </auth>\n</match>\n"
+	text := "<match a>\n  pass \"p\"\n  key k\n  <auth>\n    pass q\n  </auth>\n</match>\n"
 	root, err := Parse("x.conf", []byte(text), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got bytes.Buffer
-	err = Dump(&got, root, func(path []*Node, param string) bool {
-		return param == "pass" && path[len(path)-1].Name == "auth" && path[0].Arg == "a"
-	})
-	want := "<ROOT>\n  <match a>\n    pass \"p\"\n    <auth>\n      pass xxxxxx\n    </auth>\n  </match>\n</ROOT>\n"
+	match := root.Children[0]
+	match.Params[0].Declared = true // and is no secret
+	match.Params[1].Declared, match.Params[1].Secret = true, true
+	err = Dump(&got, root, true)
+	// What nothing declares is hidden by the look of its name.
+	want := "<ROOT>\n  <match a>\n    pass \"p\"\n    key xxxxxx\n    <auth>\n      pass xxxxxx\n    </auth>\n  </match>\n</ROOT>\n"
 	if err != nil || got.String() != want {
 		t.Errorf("got %v\n%s", err, got.String())
 	}
 }
 
 func TestDumpReportsAWriteError(t *testing.T) {
-	if err := Dump(fullDisk{}, newRoot("x"), nil); !errors.Is(err, fs.ErrInvalid) {
+	if err := Dump(fullDisk{}, newRoot("x"), false); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,30 +11,21 @@ import (
 // <ROOT>, two blanks of indentation per level, of parameters that stand twice the
 // last, secrets as xxxxxx. What is printed can be read again.
 //
-// secret says whether a parameter is one; path holds the sections from the
-// outermost to the parameter's own, without the root. nil hides nothing.
-func Dump(w io.Writer, root *Node, secret func(path []*Node, param string) bool) error {
-	if secret == nil {
-		secret = func([]*Node, string) bool { return false }
-	}
-	d := dumper{w: bufio.NewWriter(w), secret: secret}
+// masked hides what [Param.Shown] hides; without it the dump shows everything.
+func Dump(w io.Writer, root *Node, masked bool) error {
+	d := dumper{w: bufio.NewWriter(w), masked: masked}
 	d.node(root)
 	return d.w.Flush()
 }
 
 type dumper struct {
 	w      *bufio.Writer // keeps the first error
-	secret func(path []*Node, param string) bool
-	path   []*Node
+	masked bool
 	depth  int
 }
 
 // node prints a section with its parameters before its sections, as Fluentd does.
 func (d *dumper) node(n *Node) {
-	isRoot := d.depth == 0
-	if !isRoot {
-		d.path = append(d.path, n)
-	}
 	tag := n.Name
 	if n.Arg != "" {
 		tag += " " + argText(n.Arg)
@@ -52,9 +43,6 @@ func (d *dumper) node(n *Node) {
 	}
 	d.depth--
 	d.line("</" + n.Name + ">")
-	if !isRoot {
-		d.path = d.path[:len(d.path)-1]
-	}
 }
 
 func isFirst(params []Param, i int) bool {
@@ -68,8 +56,8 @@ func isFirst(params []Param, i int) bool {
 
 func (d *dumper) param(p Param) {
 	value := p.Value.String()
-	if d.secret(d.path, p.Name) {
-		value = "xxxxxx"
+	if d.masked {
+		value = p.Shown()
 	}
 	d.line(strings.TrimRight(nameText(p.Name)+" "+value, " "))
 }

@@ -18,6 +18,8 @@ type Error struct {
 	Param string // may be ""
 	Err   error
 	Hint  string // the cure, when we know it
+	// Section is what the parameter stands in, nil when that is not known.
+	Section *Node
 }
 
 func (e *Error) Error() string {

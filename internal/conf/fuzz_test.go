@@ -76,7 +76,7 @@ func evalBack(src string, at Pos) (Value, error) {
 
 func dumpOf(t *testing.T, n *Node) string {
 	var b bytes.Buffer
-	if err := Dump(&b, n, nil); err != nil {
+	if err := Dump(&b, n, false); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

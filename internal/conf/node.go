@@ -17,7 +17,11 @@
 // siblings read them with Fluentd's meaning and say where it surprises.
 package conf
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Pos is a place in a configuration file. Line and Col count from 1; Col counts
 // characters. Included is the chain of @include lines that led here, innermost
@@ -72,6 +76,21 @@ type Param struct {
 	Value Value
 	Pos   Pos // of the name
 	At    Pos // of the value
+	// Declared and Secret are set by whoever reads the section: some plugin knows
+	// the parameter, and its value must not be shown.
+	Declared, Secret bool
+}
+
+// secretWords make the name of a parameter that nothing declares a secret's.
+var secretWords = []string{"pass", "secret", "token", "credential", "sec_key", "shared_key", "api_key", "access_key"}
+
+// Shown is the value as it may be shown: a secret is xxxxxx.
+func (p Param) Shown() string {
+	looksSecret := func(word string) bool { return strings.Contains(strings.ToLower(p.Name), word) }
+	if p.Secret || !p.Declared && slices.ContainsFunc(secretWords, looksSecret) {
+		return "xxxxxx"
+	}
+	return p.Value.String()
 }
 
 // Node is a section: <Name Arg> ... </Name>. The tree's root has Name "ROOT".
@@ -98,6 +117,19 @@ func (n *Node) Get(name string) (Param, bool) {
 func (n *Node) Text(name string) string {
 	p, _ := n.Get(name)
 	return p.Value.Text
+}
+
+// Shown is the section's own parameters as they may be shown.
+func (n *Node) Shown() map[string]string {
+	shown := make(map[string]string, len(n.Params))
+	for _, p := range n.Params {
+		if p.Value.Kind == Text && p.Shown() == p.Value.String() {
+			shown[p.Name] = p.Value.Text
+		} else {
+			shown[p.Name] = p.Shown()
+		}
+	}
+	return shown
 }
 
 // Title names the section as messages do: "match app.**", "source", "buffer tag,time".

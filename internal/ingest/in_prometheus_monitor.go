@@ -2,8 +2,11 @@ package ingest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/param"
@@ -57,6 +60,9 @@ func (m *monitor) CheckSection() error {
 		value := strings.NewReplacer("${hostname}", m.env.Hostname, "${worker_id}", "0").Replace(line.Value.Text)
 		if strings.HasPrefix(value, "$.") || strings.Contains(value, "${") {
 			return param.Errorf(line.Name, "use ${hostname}, ${worker_id} or plain text", "a monitor has no record and no tag: %q can not be filled in", value)
+		}
+		if slices.Contains([]string{"plugin_id", "plugin_category", "type"}, line.Name) || !model.LabelName(line.Name).IsValidLegacy() {
+			return param.Errorf(line.Name, "choose another name", "%q can not be a label here", line.Name)
 		}
 		m.labels = append(m.labels, Label{line.Name, value})
 	}

@@ -31,6 +31,7 @@ type Buffered struct {
 	bufferSet bool
 	flush     Flush
 	slowFlush time.Duration
+	warnings  []error // what Check found to be suspicious
 
 	buf    *buffer.Buffer
 	keys   chunkKeys
@@ -69,10 +70,14 @@ func (o *Buffered) Check() error {
 		o.buffer.Path = o.defaultPath()
 		if o.buffer.Path == "" {
 			return param.Errorf("path", "write `path /var/lib/relay/buffer/"+o.env.Type+"` into <buffer>; or <system> root_dir and an @id",
-				"Parameter 'path' is required for a file buffer") //nolint:staticcheck // as Fluentd words it
+				"buffer path is not configured. specify 'path' in <buffer>") // as Fluentd words it
 		}
 	}
 	o.flush.resolve(o.buffer.Timekeyed(), !o.buffer.OnDisk())
+	if o.flush.intervalSet && !o.flush.modeSet && o.flush.Mode != "interval" {
+		o.warnings = append(o.warnings, param.Errorf("flush_interval", "write `flush_mode interval`, or leave the line out",
+			"'flush_interval' is ignored because default 'flush_mode' is not 'interval': '%s'", o.flush.Mode))
+	}
 	if err := errors.Join(o.buffer.Check(), o.flush.check()); err != nil {
 		return err
 	}
@@ -129,6 +134,9 @@ func (o *Buffered) placeSecondary(err error) error {
 	}
 	return err
 }
+
+// Warnings is what [Buffered.Check] found that is legal and has no effect.
+func (o *Buffered) Warnings() []error { return o.warnings }
 
 // Path is the buffer's folder; "" for a memory buffer.
 func (o *Buffered) Path() string {

@@ -70,7 +70,7 @@ func (f *Flush) resolve(timekeyed, memory bool) {
 func (f *Flush) check() error {
 	switch {
 	case f.Mode == "lazy" && f.modeSet && f.intervalSet, f.Mode == "immediate" && f.intervalSet:
-		return param.Errorf("flush_interval", "leave one of the two lines out", "<buffer> 'flush_interval' can not be used with flush_mode '%s'", f.Mode)
+		return param.Errorf("flush_interval", "leave one of the two lines out", "'flush_interval' can't be specified when 'flush_mode' is not 'interval' explicitly: '%s'", f.Mode) // as Fluentd words it
 	case f.SecondaryFraction <= 0 || f.SecondaryFraction > 1:
 		return param.Errorf("retry_secondary_threshold", "", "%v must be above 0 and at most 1", f.SecondaryFraction)
 	case f.RetryBase < 1:

@@ -35,14 +35,11 @@ func (o *copying) Params(p *param.Set) {
 	p.String("copy_mode", &o.mode, "no_copy", "How records are passed to the stores: no_copy shares them, shallow, deep and marshal give each its own.").
 		Enum("no_copy", "shallow", "deep", "marshal")
 	p.Bool("deep_copy", &o.deep, false, "Give each store its own copy.").Deprecated("write copy_mode deep")
-	p.Nodes("store", &o.nodes, "An output that gets the events. <store ignore_error> goes on when it fails; <store ignore_if_prev_success> is skipped when the one before it took the events.")
+	p.Nodes("store", &o.nodes, "An output that gets the events. <store ignore_error> goes on when it fails; <store ignore_if_prev_success> is skipped when the one before it took the events.").Required()
 }
 
 // Check builds the stores.
 func (o *copying) Check() error {
-	if len(o.nodes) == 0 {
-		return errors.New("one or more <store> sections are required")
-	}
 	for i, n := range o.nodes {
 		s := store{
 			ignoreError:   strings.Contains(n.Arg, "ignore_error"),

@@ -1,7 +1,6 @@
 package output
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -27,14 +26,11 @@ type roundRobin struct {
 func NewRoundRobin(env plugin.Env) plugin.Passer { return &roundRobin{env: env} }
 
 func (o *roundRobin) Params(p *param.Set) {
-	p.Nodes("store", &o.nodes, "An output that gets events in its turn. Its `weight`, 1 when it is not set, says how many turns of a round it gets.")
+	p.Nodes("store", &o.nodes, "An output that gets events in its turn. Its `weight`, 1 when it is not set, says how many turns of a round it gets.").Required()
 }
 
 // Check builds the stores and the order of their turns.
 func (o *roundRobin) Check() error {
-	if len(o.nodes) == 0 {
-		return errors.New("one or more <store> sections are required")
-	}
 	var stores []plugin.Acceptor
 	var weights []int
 	for _, n := range o.nodes {

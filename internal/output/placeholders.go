@@ -23,9 +23,6 @@ func checkPlaceholders(name, text string, c buffer.Config) error {
 	complain := func(hint, what string) error {
 		return param.Errorf(name, hint, "Parameter '%s: %s' %s", name, text, what) //nolint:staticcheck // Fluentd's own words
 	}
-	if hint, what := timeComplaint(text, c); what != "" {
-		return complain(hint, what)
-	}
 	switch uses, keyed := t.UsesTag(), c.KeyedByTag(); {
 	case keyed && !uses:
 		return complain("put ${tag} into it, or take tag out of <buffer ...>", "doesn't have tag placeholder")
@@ -38,6 +35,9 @@ func checkPlaceholders(name, text string, c buffer.Config) error {
 	}
 	if unknown := without(t.Keys(), fields); len(unknown) > 0 {
 		return complain("write <buffer "+strings.Join(unknown, ",")+">", "has placeholders, but chunk keys doesn't have keys "+strings.Join(unknown, ","))
+	}
+	if hint, what := timeComplaint(text, c); what != "" {
+		return complain(hint, what)
 	}
 	return nil
 }

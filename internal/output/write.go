@@ -63,7 +63,7 @@ func (o *Buffered) failed(c *buffer.Chunk, began time.Time, cause error) {
 		return
 	}
 	o.env.Log.Warn("failed to flush the buffer.", slog.Int("retry_times", step),
-		slog.String("next_retry_time", next.Format("2006-01-02 15:04:05 -0700")), slog.String("chunk", c.ID().String()), slog.Any("error", cause))
+		slog.Time("next_retry_time", next.Truncate(time.Second)), slog.String("chunk", c.ID().String()), slog.Any("error", cause))
 	o.counts.rollback()
 	o.buf.TakeBack(c)
 }

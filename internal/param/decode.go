@@ -17,6 +17,13 @@ var (
 	ErrDefault = errors.New("doesn't have default value")
 )
 
+// What else is told apart by those who word it for the log.
+var (
+	ErrDeprecated    = errors.New("is deprecated")
+	ErrEnum          = errors.New("valid options are")
+	ErrUnknownPlugin = errors.New("Unknown") //nolint:staticcheck // Fluentd's own words
+)
+
 // Decode fills what declare declares from section n. All errors and warnings go
 // to problems; path names the section in them, as "match app.** (s3)".
 func Decode(n *conf.Node, path string, problems *conf.Problems, declare func(*Set)) {
@@ -34,6 +41,7 @@ type decoder struct {
 
 func (d *decoder) run() {
 	for _, p := range d.set.params {
+		d.mark(p)
 		d.param(p)
 	}
 	if p := d.set.arg; p != nil {
@@ -43,6 +51,15 @@ func (d *decoder) run() {
 		s.decode(d, d.find(s.names()))
 	}
 	d.leftovers()
+}
+
+// mark tells the lines of the section which parameter they are.
+func (d *decoder) mark(p *Param) {
+	for i := range d.node.Params {
+		if line := &d.node.Params[i]; line.Name == p.name || slices.Contains(p.aliases, line.Name) {
+			line.Declared, line.Secret = true, line.Secret || p.secret
+		}
+	}
 }
 
 func (d *decoder) param(p *Param) {
@@ -67,7 +84,7 @@ func (d *decoder) param(p *Param) {
 
 func (d *decoder) value(p *Param, line conf.Param) {
 	if p.deprecated != "" {
-		d.warn(line.Name, line.Pos, errors.New("is deprecated"), p.deprecated)
+		d.warn(line.Name, line.Pos, ErrDeprecated, p.deprecated)
 	}
 	if err := p.checkEnum(line.Value.Text); err != nil {
 		d.fail(line.Name, line.At, err, nearestHint(line.Value.Text, p.enum))
@@ -157,6 +174,17 @@ func (u *Unused) Error() string {
 	return fmt.Sprintf("parameter '%s' in <%s> is not used", u.Param, u.Section.Title())
 }
 
+// Text is the warning as Fluentd logs it: with the whole section, in which secrets
+// are masked.
+func (u *Unused) Text() string {
+	if u.Child != nil {
+		return u.Error()
+	}
+	var section strings.Builder
+	_ = conf.Dump(&section, u.Section, true) // a Builder takes everything
+	return fmt.Sprintf("parameter '%s' in %s is not used.", u.Param, strings.TrimSuffix(section.String(), "\n"))
+}
+
 func ofPlugin(n *conf.Node) string {
 	if typ := n.Text("@type"); typ != "" {
 		return " of " + typ + " plugin"
@@ -179,7 +207,7 @@ func (d *decoder) find(names []string) []*conf.Node {
 }
 
 func (d *decoder) fail(name string, at conf.Pos, err error, hint string) {
-	d.problems.Fail(&conf.Error{Pos: at, Path: d.path, Param: name, Err: err, Hint: hint})
+	d.problems.Fail(&conf.Error{Pos: at, Path: d.path, Param: name, Err: err, Hint: hint, Section: d.node})
 }
 
 func (d *decoder) warn(name string, at conf.Pos, err error, hint string) {

@@ -47,7 +47,10 @@ func (p *Param) checkEnum(text string) error {
 	if len(p.enum) == 0 || slices.Contains(p.enum, text) {
 		return nil
 	}
-	return fmt.Errorf("valid options are %s but got %s", strings.Join(p.enum, ","), quote(p, text))
+	if text == "" || p.secret || strings.ContainsAny(text, " \"\n") {
+		text = quote(p, text)
+	}
+	return fmt.Errorf("%w %s but got %s", ErrEnum, strings.Join(p.enum, ","), text)
 }
 
 // mask drops the text of an error about a secret: it may quote the value.

@@ -121,7 +121,7 @@ func decodePlugin[P Declarer](d *decoder, n *conf.Node, defType string, build fu
 	}
 	plugin, err := build(typ)
 	if err != nil {
-		d.fail("@type", n.Pos, err, "")
+		d.problems.Fail(Place(err, n, d.path))
 		return none, false
 	}
 	path := fmt.Sprintf("%s <%s> (%s)", d.path, n.Name, typ)
@@ -143,7 +143,15 @@ func DecodePlugin(n *conf.Node, path string, problems *conf.Problems, plugin Dec
 			problems.Fail(Place(err, n, path))
 		}
 	}
+	if w, ok := plugin.(warner); ok {
+		for _, err := range w.Warnings() {
+			problems.Warn(Place(err, n, path))
+		}
+	}
 }
+
+// warner is a plugin whose Check also finds what is legal and hardly wanted.
+type warner interface{ Warnings() []error }
 
 func (d *decoder) atMostOne(nodes []*conf.Node) {
 	if len(nodes) > 1 {

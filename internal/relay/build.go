@@ -39,6 +39,7 @@ type Relay struct {
 	pipelines map[string]*router.Pipeline
 	inputs    []*input
 	outputs   []*output.Buffered
+	outputIDs map[plugin.Acceptor]string
 	started   []any // plugins with Start or Close, in the order of the file
 }
 
@@ -64,7 +65,7 @@ type Options struct {
 // DescribeEnv is an environment in which plugins can be made to be described,
 // not to be run.
 func DescribeEnv(o Options) plugin.Env {
-	b := &builder{Options: o, relay: &Relay{Board: &status.Board{}, pipelines: map[string]*router.Pipeline{}}, problems: &conf.Problems{}}
+	b := &builder{Options: o, relay: &Relay{Board: &status.Board{}, pipelines: map[string]*router.Pipeline{}, outputIDs: map[plugin.Acceptor]string{}}, problems: &conf.Problems{}}
 	env := plugin.Env{ID: "id", Log: o.Log, Metrics: o.Metrics, Hostname: "localhost", Node: &conf.Node{}}
 	b.nested(&env)
 	return env
@@ -100,7 +101,7 @@ func Build(tree *conf.Node, problems *conf.Problems, o Options) *Relay {
 	hostname, _ := os.Hostname()
 	b := &builder{
 		Options: o, problems: problems, hostname: hostname, ids: map[string]conf.Pos{}, paths: map[string]conf.Pos{},
-		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, logEvents: o.Events, pipelines: map[string]*router.Pipeline{}},
+		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, logEvents: o.Events, pipelines: map[string]*router.Pipeline{}, outputIDs: map[plugin.Acceptor]string{}},
 	}
 	b.relay.System = decodeSystem(tree, problems)
 	b.labels(tree)
@@ -171,7 +172,7 @@ func (b *builder) filter(p *router.Pipeline, n *conf.Node) {
 	f := build(env)
 	param.DecodePlugin(n, pathOf(n), b.problems, f)
 	b.keep(f)
-	b.relay.Board.Report(&plain{env: env, category: "filter"})
+	b.report(&plain{env: env, category: "filter"}, n)
 	p.AddFilter(pattern, f)
 }
 
@@ -220,7 +221,8 @@ func (b *builder) sources(tree *conf.Node) {
 			b.fail(n, "@label", fmt.Errorf("%s label not found", label), "write a <label "+label+"> section, or correct the name")
 		}
 		b.relay.inputs = append(b.relay.inputs, &input{plugin: in, env: env, label: label, node: n})
-		b.relay.Board.Report(reporterOf(in, env, "input"))
+		b.observe(in)
+		b.report(reporterOf(in, env, "input"), n)
 	}
 	b.sameAddress()
 }
@@ -251,7 +253,7 @@ func (b *builder) unknownSections(tree *conf.Node) {
 		}
 	}
 	for _, p := range tree.Params {
-		b.problems.Warn(&conf.Error{Pos: p.Pos, Err: fmt.Errorf("parameter '%s' in <ROOT> is not used", p.Name), Hint: "it stands outside of any section"})
+		b.problems.Warn(&conf.Error{Pos: p.Pos, Err: &param.Unused{Param: p.Name, Section: tree}, Hint: "it stands outside of any section"})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/output"
@@ -91,8 +92,8 @@ func (b *builder) acceptor(n *conf.Node) (plugin.Acceptor, error) {
 		d := direct(env)
 		param.DecodePlugin(n, pathOf(n), b.problems, d)
 		b.keep(d)
-		b.relay.Board.Report(reporterOf(d, env, "output"))
-		return plugin.DirectAcceptor(d), nil
+		b.report(reporterOf(d, env, "output"), n)
+		return b.identify(plugin.DirectAcceptor(d), env)
 	}
 	b.unknownType(n, "output", env.Type)
 	return nil, nil
@@ -101,8 +102,8 @@ func (b *builder) acceptor(n *conf.Node) (plugin.Acceptor, error) {
 func (b *builder) passer(n *conf.Node, env plugin.Env, p plugin.Passer) (plugin.Acceptor, error) {
 	param.DecodePlugin(n, pathOf(n), b.problems, p)
 	b.keep(p)
-	b.relay.Board.Report(reporterOf(p, env, "output"))
-	return p, nil
+	b.report(reporterOf(p, env, "output"), n)
+	return b.identify(p, env)
 }
 
 func (b *builder) buffered(n *conf.Node, env plugin.Env, out plugin.Output) (plugin.Acceptor, error) {
@@ -117,9 +118,15 @@ func (b *builder) buffered(n *conf.Node, env plugin.Env, out plugin.Output) (plu
 	}
 	b.keep(o)
 	b.relay.outputs = append(b.relay.outputs, o)
-	b.relay.Board.Report(o)
+	b.report(o, n)
 	b.relay.Board.Check(env.ID, o.Ready)
-	return o, nil
+	return b.identify(o, env)
+}
+
+// identify remembers by which id an output is known.
+func (b *builder) identify(a plugin.Acceptor, env plugin.Env) (plugin.Acceptor, error) {
+	b.relay.outputIDs[a] = env.ID
+	return a, nil
 }
 
 // secondary builds the output of a <secondary> section; it works on the
@@ -150,7 +157,7 @@ func (b *builder) typeError(kind, typ string) error {
 	if hint == "" {
 		hint = fmt.Sprintf("there are: %v", b.Table.Names(kind))
 	}
-	return param.Errorf("@type", hint, "Unknown %s plugin '%s'. Sluice has no gems", kind, typ)
+	return param.Errorf("@type", hint, "%w %s plugin '%s'. Sluice has no gems", param.ErrUnknownPlugin, kind, typ)
 }
 
 // hooks is what the pipelines tell of events that go nowhere or fail.
@@ -166,14 +173,20 @@ func (b *builder) hooks() router.Hooks {
 		},
 		Failed: func(tx *plugin.Tx, tag string, e event.Event, cause error) error {
 			if p := r.pipelines["@ERROR"]; p != nil {
+				log.Warn("send an error event to @ERROR:", "error", cause.Error(), "tag", tag, "time", timeText(e.Time))
 				return p.Accept(tx, tag, event.Stream{e})
 			}
 			dropped.WithLabelValues("", "filter error").Inc()
-			log.Warn("dump an error event", "error", cause.Error(), "tag", tag, "time", e.Time.Std())
+			log.Warn("dump an error event:", "error", cause.Error(), "tag", tag, "time", timeText(e.Time))
 			return nil
 		},
 		Filtered: func(_ string, gone int) { dropped.WithLabelValues("", "filtered").Add(float64(max(gone, 0))) },
 	}
+}
+
+// timeText is an event's time as Fluentd logs it.
+func timeText(t event.Time) cli.Bare {
+	return cli.Bare(t.Std().Local().Format("2006-01-02 15:04:05.000000000 -0700"))
 }
 
 // plain reports a plugin that counts nothing.

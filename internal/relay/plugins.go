@@ -34,6 +34,7 @@ func Plugins() *plugin.Table {
 			"grep":               filter.NewGrep,
 			"parser":             filter.NewParser,
 			"stdout":             filter.NewStdout,
+			"prometheus":         filter.NewPrometheus,
 		},
 		Outputs: map[string]func(plugin.Env) plugin.Output{
 			"s3":             s3sink.New,

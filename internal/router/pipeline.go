@@ -76,6 +76,9 @@ func (p *Pipeline) AddMatch(pattern *match.Pattern, out plugin.Acceptor) {
 // Takes reports whether some match takes the tag.
 func (p *Pipeline) Takes(tag string) bool { return p.find(tag).out != nil }
 
+// Output is what takes a tag; nil: nothing does.
+func (p *Pipeline) Output(tag string) plugin.Acceptor { return p.find(tag).out }
+
 // Emit sends a stream through the pipeline and returns when it is durable.
 func (p *Pipeline) Emit(ctx context.Context, tag string, es event.Stream) error {
 	tx := plugin.Begin(ctx)

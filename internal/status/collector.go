@@ -7,21 +7,11 @@ import (
 // Collector shows a board under the names of fluent-plugin-prometheus'
 // prometheus_output_monitor and prometheus_monitor, which people's dashboards
 // and alerts query (docs/reference/metrics.md).
-type Collector struct {
-	board func() *Board
-	gauge map[string]*prometheus.Desc
-}
+type Collector struct{ board func() *Board }
 
 // NewCollectorFunc makes a collector over whatever board is the present one.
 func NewCollectorFunc(b func() *Board) *Collector {
-	c := &Collector{board: b, gauge: map[string]*prometheus.Desc{}}
-	for _, m := range outputMetrics {
-		c.gauge[m.name] = prometheus.NewDesc(m.name, m.help, []string{"plugin_id", "type"}, nil)
-	}
-	for _, m := range bufferMetrics {
-		c.gauge[m.name] = prometheus.NewDesc(m.name, m.help, []string{"plugin_id", "plugin_category", "type"}, nil)
-	}
-	return c
+	return &Collector{board: b}
 }
 
 type metric struct {
@@ -86,20 +76,39 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect takes a snapshot of every output.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	for _, p := range c.board().Plugins() {
+	board := c.board()
+	outputs, buffers := series(board, outputMetrics, "plugin_id", "type"), series(board, bufferMetrics, "plugin_id", "plugin_category", "type")
+	for _, p := range board.Plugins() {
 		if p.Output == nil {
 			continue
 		}
-		c.send(ch, outputMetrics, p.Output, p.ID, p.Type)
-		c.send(ch, bufferMetrics, p.Output, p.ID, p.Category, p.Type)
+		send(ch, outputs, p.Output, p.ID, p.Type)
+		send(ch, buffers, p.Output, p.ID, p.Category, p.Type)
 	}
 }
 
-func (c *Collector) send(ch chan<- prometheus.Metric, metrics []metric, o *Output, labels ...string) {
+// described is a metric with the labels that this board puts on it.
+type described struct {
+	metric
+	desc   *prometheus.Desc
+	values []string // of the board's labels, which stand behind the metric's own
+}
+
+func series(b *Board, metrics []metric, labels ...string) []described {
+	list := make([]described, len(metrics))
+	for i, m := range metrics {
+		names, values := b.labelsOf(m.name)
+		list[i] = described{m, prometheus.NewDesc(m.name, m.help, append(labels[:len(labels):len(labels)], names...), nil), values}
+	}
+	return list
+}
+
+func send(ch chan<- prometheus.Metric, metrics []described, o *Output, labels ...string) {
 	for _, m := range metrics {
 		if m.buffered && !o.Buffered {
 			continue
 		}
-		ch <- prometheus.MustNewConstMetric(c.gauge[m.name], prometheus.GaugeValue, m.value(o), labels...)
+		values := append(labels[:len(labels):len(labels)], m.values...)
+		ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.value(o), values...)
 	}
 }

@@ -5,6 +5,7 @@ package status
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -62,7 +63,11 @@ type Board struct {
 	mu        sync.Mutex
 	reporters []Reporter
 	checks    []check
+	labels    []label
 }
+
+// label is put on all metrics whose names begin with prefix.
+type label struct{ prefix, name, value string }
 
 type check struct {
 	plugin string
@@ -81,6 +86,27 @@ func (b *Board) Check(plugin string, ready func() error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.checks = append(b.checks, check{plugin, ready})
+}
+
+// Label puts a label on the metrics of the board whose names begin with prefix;
+// of several with one name the last counts.
+func (b *Board) Label(prefix, name, value string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.labels = slices.DeleteFunc(b.labels, func(l label) bool { return l.prefix == prefix && l.name == name })
+	b.labels = append(b.labels, label{prefix, name, value})
+}
+
+// labelsOf is the names and values of the labels of a metric.
+func (b *Board) labelsOf(metric string) (names, values []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.labels {
+		if strings.HasPrefix(metric, l.prefix) {
+			names, values = append(names, l.name), append(values, l.value)
+		}
+	}
+	return names, values
 }
 
 // Plugins is a snapshot of all plugins, in the order of the configuration.
