@@ -45,7 +45,7 @@ var only = map[string][]string{
 	"tlsconf":     {"param", "metrics", "pki"},
 	"awsconf":     {"param", "metrics"},
 	"buffer":      {"event", "param", "metrics", "state"},
-	"handler":     {"teleport", "state", "tlsconf", "event", "param", "metrics", "cli", "pki", "awsconf"},
+	"handler":     {"teleport", "state", "tlsconf", "event", "param", "metrics", "cli", "pki", "awsconf", "forward"},
 }
 
 // foreign says which packages alone may import a foreign module.

@@ -13,9 +13,10 @@ type Message struct {
 	// asked.
 	Chunk    string
 	HasChunk bool
-	JSON     bool  // the message came as JSON, and so goes the answer
-	Size     int64 // bytes on the wire
-	Single   bool  // Message mode: the one event stands in the message itself
+	Option   *event.Record // what goes with the message, chunk included; nil: nothing
+	JSON     bool          // the message came as JSON, and so goes the answer
+	Size     int64         // bytes on the wire
+	Single   bool          // Message mode: the one event stands in the message itself
 
 	compressed string
 	entries    entries
@@ -79,6 +80,7 @@ func (m *Message) setOption(v any) {
 	if option == nil {
 		return
 	}
+	m.Option = option
 	if chunk, ok := option.Get("chunk"); ok {
 		m.Chunk, m.HasChunk = textOf(chunk)
 	}

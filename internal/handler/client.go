@@ -2,71 +2,95 @@ package handler
 
 import (
 	"crypto/tls"
-	"net"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
-const (
-	requestTimeout = 30 * time.Second
-	idleTimeout    = 8 * time.Second // below Fluentd's keepalive_timeout of 10 s: it must not close first
-)
-
-// newSender makes the sender for the first URL; its TLS files are read again
-// when they change.
+// newSender makes the sender of audit events. Its TLS files are read again when
+// they change.
 func (c *StartCmd) newSender(h *handler) (*sender, error) {
-	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, ServerName: c.receiver(), Log: h.log, Metrics: h.metrics}
-	config, err := files.Config()
-	if err != nil {
-		return nil, err
-	}
 	id, err := loadIdentity(h.dir, c.DryRun)
 	if err != nil {
 		return nil, err
 	}
 	s := &sender{
-		url: c.FluentdURL[0], client: c.httpClient(config), identity: id, gzip: c.FluentdGzip,
-		slots: make(chan struct{}, c.FluentdMaxConnections), maxBatch: c.FluentdMaxBatch, maxBytes: c.FluentdMaxBatchBytes,
-		log: h.log, counts: h.counts, health: h.health,
+		identity: id, slots: make(chan struct{}, c.FluentdMaxConnections), maxBatch: c.FluentdMaxBatch, maxBytes: c.FluentdMaxBatchBytes,
+		patience: c.FluentdFailoverAfter, log: h.log, counts: h.counts, health: h.health,
 	}
-	return s, nil
+	if s.dialing, err = c.newDialing(h, id); err != nil {
+		return nil, err
+	}
+	s.relays, err = s.dialing.relays(c.FluentdURL)
+	return s, err
 }
 
-// receiver is the one host that all URLs name, whose certificate can then be
-// checked against an authority that may change; "" when there are several.
-func (c *StartCmd) receiver() string {
-	host := ""
-	for _, address := range append(slices.Clone(c.FluentdURL), c.FluentdSessionURL) {
-		u, err := url.Parse(address)
-		if err != nil || host != "" && u.Hostname() != host {
-			return ""
+// forSessions is a sender to the addresses of recordings, which shares everything
+// else.
+func (c *StartCmd) forSessions(audit *sender) (*sender, error) {
+	s := *audit
+	var err error
+	s.relays, err = s.dialing.relays(c.sessionURLs())
+	return &s, err
+}
+
+// sessionURLs is the list in --fluentd-session-url.
+func (c *StartCmd) sessionURLs() []string { return trimAll(strings.Split(c.FluentdSessionURL, ",")) }
+
+// dialing is what connections to all receivers have in common.
+type dialing struct {
+	cmd      *StartCmd
+	identity *identity
+	observe  observer
+	files    *tlsconf.ClientFiles
+	clients  map[string]*http.Client // by server name
+}
+
+func (c *StartCmd) newDialing(h *handler, id *identity) (*dialing, error) {
+	d := &dialing{cmd: c, identity: id, clients: map[string]*http.Client{}}
+	d.observe = func(status string, took time.Duration) {
+		if h.counts != nil {
+			h.counts.posted(status, took, 0)
 		}
-		host = u.Hostname()
 	}
-	return host
+	d.files = &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, Log: h.log, Metrics: h.metrics}
+	return d, d.files.Open()
 }
 
-// httpClient speaks HTTP/1.1 over a pool of connections: HTTP/2 costs a Go
-// server up to twice the CPU per small request. Redirects are not followed: they
-// would turn a POST into a GET and look like success.
-func (c *StartCmd) httpClient(config *tls.Config) *http.Client {
-	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:     config,
-		TLSHandshakeTimeout: 10 * time.Second,
-		MaxIdleConnsPerHost: c.FluentdMaxConnections,
-		IdleConnTimeout:     idleTimeout,
-		ForceAttemptHTTP2:   c.FluentdHTTP2,
-		DisableCompression:  true,
+func (d *dialing) relays(urls []string) ([]*relay, error) {
+	var all []*relay
+	for _, address := range urls {
+		r, err := d.receiver(address)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &relay{receiver: r, url: address})
 	}
-	return &http.Client{
-		Transport:     transport,
-		Timeout:       requestTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return newRelays(all), nil
+}
+
+// receiver makes what an address's scheme asks for.
+func (d *dialing) receiver(address string) (receiver, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
 	}
+	var config *tls.Config
+	if u.Scheme == "https" || u.Scheme == "forward+tls" {
+		config = d.files.ConfigFor(u.Hostname())
+	}
+	if strings.HasPrefix(u.Scheme, "forward") {
+		f := newForwardReceiver(u, config)
+		f.identity, f.observe = d.identity, d.observe
+		return f, nil
+	}
+	client := d.clients[u.Hostname()]
+	if client == nil {
+		client = d.cmd.newHTTPClient(d.files.ConfigFor(u.Hostname()))
+		d.clients[u.Hostname()] = client
+	}
+	return &httpReceiver{url: address, client: client, identity: d.identity, gzip: d.cmd.FluentdGzip, observe: d.observe}, nil
 }

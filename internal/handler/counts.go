@@ -22,6 +22,7 @@ type counts struct {
 	missingNow      prometheus.Gauge
 	givenUp         prometheus.Counter
 	skipped         prometheus.Counter
+	elsewhere       prometheus.Counter
 	locks           *prometheus.CounterVec
 
 	mu     sync.Mutex // guards what follows
@@ -43,6 +44,7 @@ func newCounts(m *metrics.Registry) *counts {
 		missingNow:      m.Gauge("handler_recordings_missing", "Recordings that are not there just now and will be asked for again.").WithLabelValues(),
 		givenUp:         m.Counter("handler_recordings_given_up_total", "Recordings that were missing for too long.").WithLabelValues(),
 		skipped:         m.Counter("handler_events_skipped_total", "Events left out because `state skip` named them.").WithLabelValues(),
+		elsewhere:       m.Counter("handler_events_failed_over_total", "Events that another relay took than the one chosen by their id: each may be stored twice.").WithLabelValues(),
 		locks:           m.Counter("handler_locks_total", "Lock calls, by result.", "result"),
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/internal/state"
-	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
 // DeadLetterCmd is `handler dead-letter`. None of its commands needs the handler
@@ -222,41 +221,35 @@ func (c *DeadLetterResendCmd) poster() (func(context.Context, storedLetter) erro
 		return nil, errors.New("no receiver is given: name it with --fluentd-url, or the TOML file with --config")
 	}
 	start := &StartCmd{ReceiverOptions: c.ReceiverOptions}
-	files := &tlsconf.ClientFiles{CA: c.FluentdCA, Cert: c.FluentdCert, Key: c.FluentdKey, ServerName: start.receiver()}
-	config, err := files.Config()
+	d, err := start.newDialing(&handler{log: slog.New(slog.DiscardHandler)}, &identity{})
 	if err != nil {
 		return nil, err
 	}
-	client := start.httpClient(config)
+	audit, err := d.relays(c.FluentdURL)
+	if err != nil {
+		return nil, err
+	}
+	recordings, err := d.relays(start.sessionURLs())
+	if err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, l storedLetter) error {
-		url := c.FluentdURL[0]
-		if l.SID != "" {
-			if c.FluentdSessionURL == "" {
-				return errors.New("it is a recording's, and no --fluentd-session-url is given")
-			}
-			url = c.FluentdSessionURL + "." + l.SID + ".log"
+		batch := []*Read{{Type: l.Type, ID: l.ID, Time: timeOf(l.body()), SID: l.SID, Body: l.body()}}
+		switch {
+		case l.SID == "":
+			return homeOf(audit, l.ID).post(ctx, "", batch)
+		case len(recordings) == 0:
+			return errors.New("it is a recording's, and no --fluentd-session-url is given")
 		}
-		return postOnce(ctx, client, url, l.body())
+		return homeOf(recordings, l.SID).post(ctx, "."+l.SID+".log", batch)
 	}, nil
 }
 
-func postOnce(ctx context.Context, client *http.Client, url string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
+// timeOf is an event's own time; now for one that says none.
+func timeOf(body []byte) time.Time {
+	var e struct{ Time time.Time }
+	if json.Unmarshal(body, &e) != nil || e.Time.IsZero() {
+		return time.Now()
 	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
-	switch code := resp.StatusCode; {
-	case code >= 200 && code < 300:
-		return nil
-	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
-		return &refusal{status: code, text: string(bytes.TrimSpace(text))}
-	}
-	return fmt.Errorf("receiver answered %s", resp.Status)
+	return e.Time
 }

@@ -15,76 +15,86 @@ type delivery struct {
 	dead    *deadLetters
 	ack     func(*Read)
 	after   func(context.Context, *Read) error // what a delivered event sets off: recordings, locks
-	workers int
+	workers int                                // requests in flight to one relay
+	ordered bool                               // one request in flight in all
 	log     *slog.Logger
 	counts  *counts
 	brake   brake
 	dryRun  bool
 }
 
-// run sends what comes in until the channel is closed, and waits for what is in
-// flight.
-func (d *delivery) run(ctx context.Context, in <-chan *Read) error {
-	var wg sync.WaitGroup
-	errs := make(chan error, d.workers)
-	for range d.workers {
-		wg.Go(func() { errs <- d.work(ctx, in) })
+// run sends what comes in until the channel is closed, or until begin ends, and
+// waits for what is in flight. What was not begun by then is left: it is not
+// acknowledged, so it is read again. The first error ends the beginning, too.
+func (d *delivery) run(ctx, begin context.Context, in <-chan *Read) error {
+	begin, end := context.WithCancelCause(begin)
+	defer end(nil)
+	queues, fill := d.queues(begin, in)
+	var workers, filler sync.WaitGroup
+	filler.Go(fill)
+	for _, q := range queues {
+		for range d.workersOf() {
+			workers.Go(func() {
+				// A copy: what is held is the worker's own.
+				if err := d.work(ctx, &queue{in: q.in, stop: begin.Done()}); err != nil {
+					end(err)
+				}
+			})
+		}
 	}
-	wg.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
+	workers.Wait()
+	err := context.Cause(begin)
+	end(nil)
+	filler.Wait()
+	return err
 }
 
-func (d *delivery) work(ctx context.Context, in <-chan *Read) error {
+func (d *delivery) workersOf() int {
+	if d.ordered {
+		return 1
+	}
+	return d.workers
+}
+
+func (d *delivery) work(ctx context.Context, q *queue) error {
 	for {
-		batch, open := d.collect(ctx, in)
-		if len(batch) > 0 {
-			if err := d.deliver(ctx, batch); err != nil {
-				return err
-			}
-		}
-		if !open {
+		batch, home := d.collect(ctx, q)
+		if len(batch) == 0 {
 			return nil
 		}
+		if err := d.deliver(ctx, home, batch); err != nil {
+			return err
+		}
 	}
 }
 
-// collect waits for one event and takes what else is there already.
-func (d *delivery) collect(ctx context.Context, in <-chan *Read) (batch []*Read, open bool) {
-	size := 0
-	for {
-		var r *Read
-		if len(batch) == 0 {
-			select {
-			case r, open = <-in:
-			case <-ctx.Done():
-				return nil, false
-			}
-		} else {
-			select {
-			case r, open = <-in:
-			default:
-				return batch, true
-			}
+// collect waits for one event and takes what else is there already for the same
+// relay. No batch is the end.
+func (d *delivery) collect(ctx context.Context, q *queue) (batch []*Read, home *relay) {
+	r := q.wait(ctx)
+	if r == nil {
+		return nil, nil
+	}
+	home = d.sender.home(r.ID)
+	limit := d.sender.batchSize(home)
+	batch = append(make([]*Read, 0, min(limit, 256)), r)
+	for size := len(r.Body); len(batch) < limit; {
+		if r = q.more(); r == nil {
+			break
 		}
-		if !open {
-			return batch, false
+		if size += len(r.Body); size > d.sender.maxBytes || d.sender.home(r.ID) != home {
+			q.held = r
+			break
 		}
 		batch = append(batch, r)
-		if size += len(r.Body); len(batch) >= d.sender.batchSize() || size >= d.sender.maxBytes {
-			return batch, true
-		}
 	}
+	return batch, home
 }
 
 // deliver sends a batch. One that is refused for good is halved until the event
 // that nobody wants stands alone.
-func (d *delivery) deliver(ctx context.Context, batch []*Read) error {
-	err := d.post(ctx, batch)
+func (d *delivery) deliver(ctx context.Context, home *relay, batch []*Read) error {
+	err := d.post(ctx, home, batch)
 	final := new(refusal)
 	switch {
 	case err == nil:
@@ -93,36 +103,19 @@ func (d *delivery) deliver(ctx context.Context, batch []*Read) error {
 		return err
 	case len(batch) > 1:
 		half := len(batch) / 2
-		if err := d.deliver(ctx, batch[:half]); err != nil {
+		if err := d.deliver(ctx, home, batch[:half]); err != nil {
 			return err
 		}
-		return d.deliver(ctx, batch[half:])
+		return d.deliver(ctx, home, batch[half:])
 	}
-	return d.bury(ctx, batch[0], final)
+	return d.bury(ctx, home, batch[0], final)
 }
 
-func (d *delivery) post(ctx context.Context, batch []*Read) error {
+func (d *delivery) post(ctx context.Context, home *relay, batch []*Read) error {
 	if d.dryRun {
 		return nil
 	}
-	return d.sender.send(ctx, d.sender.url, bodyOf(batch), len(batch))
-}
-
-// bodyOf is one object, or an array of several.
-func bodyOf(batch []*Read) []byte {
-	if len(batch) == 1 {
-		return batch[0].Body
-	}
-	n := 2
-	for _, r := range batch {
-		n += len(r.Body) + 1
-	}
-	body := make([]byte, 0, n)
-	for i, r := range batch {
-		body = append(body, ",["[boolInt(i == 0)])
-		body = append(body, r.Body...)
-	}
-	return append(body, ']')
+	return d.sender.send(ctx, home, "", batch)
 }
 
 func (d *delivery) settle(ctx context.Context, batch []*Read) error {
@@ -141,8 +134,8 @@ func (d *delivery) settle(ctx context.Context, batch []*Read) error {
 // bury writes an event that is refused for good to the dead-letter file. After
 // twenty in a row it is the configuration that is wrong and not the event: the
 // cursor stays, and the handler says so until it is mended.
-func (d *delivery) bury(ctx context.Context, r *Read, why *refusal) error {
-	if err := d.brake.refused(ctx, d.sender.health, why, func() error { return d.post(ctx, []*Read{r}) }); err != nil {
+func (d *delivery) bury(ctx context.Context, home *relay, r *Read, why *refusal) error {
+	if err := d.brake.refused(ctx, d.sender.health, why, func() error { return d.post(ctx, home, []*Read{r}) }); err != nil {
 		if errors.Is(err, errTaken) {
 			return d.settle(ctx, []*Read{r})
 		}

@@ -11,16 +11,17 @@ import (
 
 // ReceiverOptions say where events go.
 type ReceiverOptions struct {
-	FluentdURL            []string `name:"fluentd-url" env:"FDFWD_FLUENTD_URL" help:"URL that audit events are posted to; several are chosen from by the event's id." sep:","`
-	FluentdSessionURL     string   `name:"fluentd-session-url" env:"FDFWD_FLUENTD_SESSION_URL" help:"URL that recordings are posted to; .<session id>.log is put behind it."`
-	FluentdCert           string   `name:"fluentd-cert" env:"FDWRD_FLUENTD_CERT,FDFWD_FLUENTD_CERT" help:"Client certificate for the receiver." type:"existingfile"`
-	FluentdKey            string   `name:"fluentd-key" env:"FDWRD_FLUENTD_KEY,FDFWD_FLUENTD_KEY" help:"Key of the client certificate." type:"existingfile"`
-	FluentdCA             string   `name:"fluentd-ca" env:"FDWRD_FLUENTD_CA,FDFWD_FLUENTD_CA" help:"CA of the receiver's certificate." type:"existingfile"`
-	FluentdMaxConnections int      `name:"fluentd-max-connections" env:"FDWRD_MAX_CONNECTIONS,FDFWD_MAX_CONNECTIONS" help:"Connections to the receiver; below 1 is twice the concurrency."`
-	FluentdMaxBatch       int      `name:"fluentd-max-batch" env:"FDFWD_FLUENTD_MAX_BATCH" default:"0" help:"Most events in one request; 0 is as many as a relay offers and one towards anybody else."`
-	FluentdMaxBatchBytes  int      `name:"fluentd-max-batch-bytes" env:"FDFWD_FLUENTD_MAX_BATCH_BYTES" default:"1048576" help:"Most bytes in one request of several events."`
-	FluentdGzip           bool     `name:"fluentd-gzip" env:"FDFWD_FLUENTD_GZIP" help:"Compress request bodies."`
-	FluentdHTTP2          bool     `name:"fluentd-http2" env:"FDFWD_FLUENTD_HTTP2" help:"Speak HTTP/2 when the receiver offers it."`
+	FluentdURL            []string      `name:"fluentd-url" env:"FDFWD_FLUENTD_URL" help:"URL that audit events go to: https://host:port/tag, or forward+tls://host:port/tag for the forward protocol. Several are chosen from by the event's id." sep:","`
+	FluentdSessionURL     string        `name:"fluentd-session-url" env:"FDFWD_FLUENTD_SESSION_URL" help:"URL that recordings go to; .<session id>.log is put behind it. Several, by commas, are chosen from by the session's id."`
+	FluentdCert           string        `name:"fluentd-cert" env:"FDWRD_FLUENTD_CERT,FDFWD_FLUENTD_CERT" help:"Client certificate for the receiver." type:"existingfile"`
+	FluentdKey            string        `name:"fluentd-key" env:"FDWRD_FLUENTD_KEY,FDFWD_FLUENTD_KEY" help:"Key of the client certificate." type:"existingfile"`
+	FluentdCA             string        `name:"fluentd-ca" env:"FDWRD_FLUENTD_CA,FDFWD_FLUENTD_CA" help:"CA of the receiver's certificate." type:"existingfile"`
+	FluentdMaxConnections int           `name:"fluentd-max-connections" env:"FDWRD_MAX_CONNECTIONS,FDFWD_MAX_CONNECTIONS" help:"Connections to the receiver; below 1 is twice the concurrency."`
+	FluentdMaxBatch       int           `name:"fluentd-max-batch" env:"FDFWD_FLUENTD_MAX_BATCH" default:"0" help:"Most events in one request; 0 is as many as a relay offers and one towards anybody else."`
+	FluentdMaxBatchBytes  int           `name:"fluentd-max-batch-bytes" env:"FDFWD_FLUENTD_MAX_BATCH_BYTES" default:"1048576" help:"Most bytes in one request of several events."`
+	FluentdFailoverAfter  time.Duration `name:"fluentd-failover-after" env:"FDFWD_FLUENTD_FAILOVER_AFTER" default:"30s" help:"With several URLs: how long one may be away before another gets its events, which may then be stored twice."`
+	FluentdGzip           bool          `name:"fluentd-gzip" env:"FDFWD_FLUENTD_GZIP" help:"Compress request bodies."`
+	FluentdHTTP2          bool          `name:"fluentd-http2" env:"FDFWD_FLUENTD_HTTP2" help:"Speak HTTP/2 when the receiver offers it."`
 }
 
 // AddrOptions say which cluster is meant; the state folder is named after it.

@@ -92,19 +92,19 @@ func (c *StartCmd) checkNumbers() error {
 	fail(c.Batch < 1, "batch", "above 0")
 	fail(c.WindowSize <= 0, "window-size", "above 0")
 	fail(c.Timeout < 0, "timeout", "0 or above")
+	fail(c.FluentdFailoverAfter < 0, "fluentd-failover-after", "0 or above")
 	fail(c.LookBack < 0, "look-back", "0 or above")
 	return errors.Join(errs...)
 }
 
 func (c *StartCmd) checkURLs() error {
 	var errs []error
-	for _, address := range append(slices.Clone(c.FluentdURL), c.FluentdSessionURL) {
-		if address == "" {
-			continue
-		}
+	for _, address := range append(slices.Clone(c.FluentdURL), c.sessionURLs()...) {
 		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			errs = append(errs, fmt.Errorf("%q is no URL that events can be posted to; write https://HOST:PORT/TAG", address))
+		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "forward", "forward+tls"}, u.Scheme) {
+			errs = append(errs, fmt.Errorf("%q is no URL that events can be sent to; write https://HOST:PORT/TAG, or forward+tls://HOST:PORT/TAG", address))
+		} else if strings.HasPrefix(u.Scheme, "forward") && strings.Trim(u.Path, "/") == "" {
+			errs = append(errs, fmt.Errorf("%q names no tag; write %s://%s/test.log", address, u.Scheme, u.Host))
 		}
 	}
 	return errors.Join(errs...)

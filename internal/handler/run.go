@@ -122,16 +122,16 @@ func (c *StartCmd) build(ctx context.Context, h *handler, m *metrics.Registry) e
 	if err != nil {
 		return err
 	}
+	sessionSender, err := c.forSessions(sender)
+	if err != nil {
+		return err
+	}
 	dead := newDeadLetters(dir)
 	if c.LockEnabled && !c.DryRun {
 		h.locks = newLocks(c, h)
 	}
-	h.sessions = newSessions(c, h, sender, dead)
-	workers := c.FluentdMaxConnections
-	if c.Ordered {
-		workers = 1
-	}
-	h.delivery = &delivery{sender: sender, dead: dead, workers: workers, log: log, counts: h.counts, dryRun: c.DryRun}
+	h.sessions = newSessions(c, h, sessionSender, dead)
+	h.delivery = &delivery{sender: sender, dead: dead, workers: c.FluentdMaxConnections, ordered: c.Ordered, log: log, counts: h.counts, dryRun: c.DryRun}
 	audit, err := c.newSource(ctx, h, sender.identity)
 	if err != nil {
 		return err
@@ -180,12 +180,12 @@ func (h *handler) run(ctx context.Context) error {
 			return err
 		}
 	}
-	events := make(chan *Read)
+	events := make(chan *Read, maxUnsettled) // the ledger holds as many
 	sent := make(chan error, 1)
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
 	go func() {
-		err := h.delivery.run(sending, events)
+		err := h.delivery.run(sending, ctx, events)
 		if err != nil {
 			stopReading() // nobody takes events any more
 		}

@@ -1,57 +1,48 @@
 package handler
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/sluicelog/sluice/internal/event"
 )
 
-// sender posts events to one receiver. Each request is sent again until it is
-// acknowledged, with growing pauses; only a refusal that can never change
-// (400, 413, 422) ends in the dead-letter file, one event alone.
+// sender posts events to one relay or to several. Each request is sent again
+// until it is acknowledged, with growing pauses; only a refusal that can never
+// change (400, 413, 422) ends in the dead-letter file, one event alone.
 type sender struct {
-	url      string
-	client   *http.Client
+	relays   []*relay
+	dialing  *dialing
 	identity *identity
-	gzip     bool
 	slots    chan struct{} // requests in flight, shared by all senders
-	batch    atomic.Int64  // events in a request, as the receiver offered; 1 until it did
 	maxBatch int           // 0: as offered
 	maxBytes int
-	log      *slog.Logger
-	counts   *counts
-	health   *health
+	patience time.Duration // how long a relay may be away before another stands in
+	// permit waits until posting is allowed; nil: it always is.
+	permit func(context.Context) error
+	log    *slog.Logger
+	counts *counts
+	health *health
 }
 
-// errStale is what the relay answers to a handler that another one has replaced.
-var errStale = errors.New("another handler has taken over this state; this one stops")
+// home is where the events of a key belong.
+func (s *sender) home(key string) *relay { return homeOf(s.relays, key) }
 
-// refusal is an answer that will never change for this body.
-type refusal struct {
-	status int
-	text   string
-}
-
-func (r *refusal) Error() string { return fmt.Sprintf("refused with %d: %s", r.status, r.text) }
-
-// batchSize is how many events may go into one request just now.
-func (s *sender) batchSize() int {
-	offered := int(s.batch.Load())
-	if s.maxBatch > 0 {
-		return min(s.maxBatch, max(offered, s.maxBatch*boolInt(s.maxBatch > 1)))
+// batchSize is how many events may go into one request to a relay just now.
+func (s *sender) batchSize(r *relay) int {
+	switch {
+	case s.maxBatch == 1:
+		return 1
+	case s.maxBatch > 1:
+		return s.maxBatch
 	}
-	return max(offered, 1)
+	return r.offered()
 }
 
 func boolInt(b bool) int {
@@ -61,105 +52,77 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// send posts a body until the receiver took it, refused it for good, or ctx
-// ends.
-func (s *sender) send(ctx context.Context, url string, body []byte, events int) error {
+// send posts events until they are taken or refused for good, or ctx ends.
+func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*Read) error {
+	at := home.pick(s.patience)
 	for attempt := 0; ; attempt++ {
-		wait, err := s.try(ctx, url, body, events)
-		if err == nil {
-			s.health.ok(s.url)
+		err := s.try(ctx, at, suffix, batch)
+		switch {
+		case err == nil:
+			s.taken(home, at, len(batch))
 			return nil
-		}
-		if final := new(refusal); errors.As(err, &final) || errors.Is(err, errStale) || ctx.Err() != nil {
+		case errors.As(err, new(*refusal)):
+			at.worked()
+			return err
+		case errors.Is(err, errStale), ctx.Err() != nil:
 			return err
 		}
 		s.counts.retries.Inc()
-		s.health.failing(s.url, err)
-		pause := max(wait, backoff(attempt))
-		s.health.logRetry(s.log, s.url, attempt, pause, err)
-		if err := sleep(ctx, pause); err != nil {
+		s.health.failing(at.url, err)
+		at.failed(s.patience)
+		next := home.pick(s.patience)
+		if next != at {
+			s.announce(at, next, err)
+			at, attempt = next, -1
+			continue
+		}
+		if err := s.pause(ctx, at, attempt, err); err != nil {
 			return err
 		}
 	}
 }
 
-// try is one request. wait is what the receiver asked for by Retry-After.
-func (s *sender) try(ctx context.Context, url string, body []byte, events int) (wait time.Duration, err error) {
+// taken notes where events went. Those that another relay than their own took may
+// be stored by both: an earlier attempt whose answer was lost, or one after a
+// restart.
+func (s *sender) taken(home, at *relay, events int) {
+	at.worked()
+	s.health.ok(at.url)
+	if at != home {
+		s.counts.elsewhere.Add(float64(events))
+	}
+}
+
+// announce says once that another relay stands in.
+func (s *sender) announce(away, instead *relay, err error) {
+	if away.news() {
+		s.log.Warn("A relay is away, another one gets its events; some may be stored twice", "url", away.url, "instead", instead.url, "error", err)
+	}
+}
+
+func (s *sender) pause(ctx context.Context, at *relay, attempt int, err error) error {
+	pause := backoff(attempt)
+	if later := new(busy); errors.As(err, &later) {
+		pause = max(pause, later.wait)
+	}
+	s.health.logRetry(s.log, at.url, attempt, pause, err)
+	return sleep(ctx, pause)
+}
+
+// try is one request.
+func (s *sender) try(ctx context.Context, at *relay, suffix string, batch []*Read) error {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return ctx.Err()
 	}
-	req, err := s.request(ctx, url, body)
-	if err != nil {
-		return 0, &refusal{text: err.Error()}
+	if s.permit != nil {
+		if err := s.permit(ctx); err != nil {
+			return err
+		}
 	}
-	began := time.Now()
-	resp, err := s.client.Do(req)
-	if err != nil {
-		s.counts.posted("error", time.Since(began), events)
-		return 0, err
-	}
-	defer resp.Body.Close()
-	// The rest is read so that the connection can be used again.
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	s.counts.posted(strconv.Itoa(resp.StatusCode), time.Since(began), events)
-	return s.judge(resp, text)
-}
-
-// judge says what an answer means.
-func (s *sender) judge(resp *http.Response, text []byte) (time.Duration, error) {
-	if n, err := strconv.ParseInt(resp.Header.Get("Sluice-Batch"), 10, 64); err == nil && n > 0 {
-		s.batch.Store(n)
-	}
-	switch code := resp.StatusCode; {
-	case code >= 200 && code < 300:
-		return 0, nil
-	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
-		return 0, &refusal{status: code, text: string(bytes.TrimSpace(text))}
-	case code == http.StatusConflict && resp.Request.Header.Get("Sluice-Source") != "":
-		return 0, errStale
-	default:
-		return retryAfter(resp.Header.Get("Retry-After")), fmt.Errorf("receiver answered %s", resp.Status)
-	}
-}
-
-func (s *sender) request(ctx context.Context, url string, body []byte) (*http.Request, error) {
-	encoding := ""
-	if s.gzip {
-		body, encoding = gzipped(body), "gzip"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	h := req.Header
-	h.Set("Content-Type", "application/json")
-	if encoding != "" {
-		h.Set("Content-Encoding", encoding)
-	}
-	h.Set("Sluice-Accept", "batch")
-	s.identity.stamp(h)
-	return req, nil
-}
-
-func gzipped(body []byte) []byte {
-	var b bytes.Buffer
-	zw, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	_, _ = zw.Write(body)
-	_ = zw.Close()
-	return b.Bytes()
-}
-
-// retryAfter reads a Retry-After in seconds; a date is not worth its code.
-func retryAfter(text string) time.Duration {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return min(time.Duration(n)*time.Second, maxPause)
+	return at.post(ctx, suffix, batch)
 }
 
 const (
@@ -196,14 +159,24 @@ type identity struct {
 	forget uint64
 }
 
+// stamp puts it into a request's headers, describe into a message's option.
 func (i *identity) stamp(h http.Header) {
+	i.say(func(name string, value string) { h["Sluice-"+name] = []string{value} })
+}
+
+func (i *identity) describe(option *event.Record) {
+	names := map[string]string{"Source": "sluice_source", "Start": "sluice_start", "Generation": "sluice_generation", "Forget": "sluice_forget"}
+	i.say(func(name, value string) { option.Set(names[name], value) })
+}
+
+func (i *identity) say(word func(name, value string)) {
 	if i == nil || i.source == "" {
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	h.Set("Sluice-Source", i.source)
-	h.Set("Sluice-Start", strconv.FormatUint(i.start, 10))
-	h.Set("Sluice-Generation", strconv.FormatUint(i.gen, 10))
-	h.Set("Sluice-Forget", strconv.FormatUint(i.forget, 10))
+	word("Source", i.source)
+	word("Start", strconv.FormatUint(i.start, 10))
+	word("Generation", strconv.FormatUint(i.gen, 10))
+	word("Forget", strconv.FormatUint(i.forget, 10))
 }

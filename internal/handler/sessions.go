@@ -20,14 +20,13 @@ type recordings interface {
 }
 
 // sessions fetches the recordings of ended sessions and sends their events to
-// the session URL. A session is written down before its upload event is
+// the session URL, behind whose tag .<sid>.log goes. A session is written down before its upload event is
 // acknowledged, so that none is forgotten; it is struck off when its last event
 // was acknowledged. One whose recording is missing is asked for again, with
 // growing pauses, until it is too old.
 type sessions struct {
 	teleport recordings
 	sender   *sender
-	url      string // .<sid>.log goes behind it
 	dead     *deadLetters
 	state    *sessionState
 	skip     []string
@@ -49,7 +48,7 @@ type sessions struct {
 
 func newSessions(c *StartCmd, h *handler, sender *sender, dead *deadLetters) *sessions {
 	return &sessions{
-		teleport: h.teleport, sender: sender, url: c.FluentdSessionURL, dead: dead, state: newSessionState(h.dir), skip: c.SkipSessionTypes,
+		teleport: h.teleport, sender: sender, dead: dead, state: newSessionState(h.dir), skip: c.SkipSessionTypes,
 		maxAge: c.MissingRetry, log: h.log, counts: h.counts, slots: make(chan struct{}, c.Concurrency), queued: map[string]bool{}, idle: make(chan struct{}, 1),
 	}
 }
@@ -229,6 +228,7 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 	ctx, cancel := context.WithCancel(ctx) // a stream that is left early must end at the other side too
 	defer cancel()
 	var batch []*Read
+	size, limit := 0, s.sender.batchSize(s.sender.home(p.SID))
 	for e, err := range s.teleport.SessionEvents(ctx, p.SID, p.Index) {
 		if err != nil {
 			if sendErr := s.flush(ctx, p, &batch); sendErr != nil {
@@ -240,7 +240,8 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 			continue
 		}
 		batch = append(batch, &Read{Type: e.Type, ID: e.ID, Time: e.Time, Index: e.Index, SID: p.SID, Body: e.AppendJSON(nil)})
-		if len(batch) >= s.sender.batchSize() {
+		if size += len(batch[len(batch)-1].Body); len(batch) >= limit || size >= s.sender.maxBytes {
+			size, limit = 0, s.sender.batchSize(s.sender.home(p.SID))
 			if err := s.flush(ctx, p, &batch); err != nil {
 				return false, err
 			}
@@ -267,8 +268,8 @@ func (s *sessions) flush(ctx context.Context, p *pendingSession, batch *[]*Read)
 }
 
 func (s *sessions) deliver(ctx context.Context, sid string, batch []*Read) error {
-	url := s.url + "." + sid + ".log"
-	err := s.sender.send(ctx, url, bodyOf(batch), len(batch))
+	home, suffix := s.sender.home(sid), "."+sid+".log"
+	err := s.sender.send(ctx, home, suffix, batch)
 	final := new(refusal)
 	switch {
 	case err == nil:
@@ -287,12 +288,12 @@ func (s *sessions) deliver(ctx context.Context, sid string, batch []*Read) error
 		}
 		return s.deliver(ctx, sid, batch[half:])
 	}
-	return s.bury(ctx, url, batch[0], final)
+	return s.bury(ctx, home, suffix, batch[0], final)
 }
 
 // bury writes an event that is refused for good to the dead-letter file.
-func (s *sessions) bury(ctx context.Context, url string, r *Read, why *refusal) error {
-	again := func() error { return s.sender.send(ctx, url, r.Body, 1) }
+func (s *sessions) bury(ctx context.Context, home *relay, suffix string, r *Read, why *refusal) error {
+	again := func() error { return s.sender.send(ctx, home, suffix, []*Read{r}) }
 	if err := s.brake.refused(ctx, s.sender.health, why, again); err != nil {
 		if !errors.Is(err, errTaken) {
 			return err

@@ -97,6 +97,7 @@ func (c *forwardConn) invalid(ctx context.Context, tag string, values []any, wor
 // part of the message is stored already. One that does not ask is slowed down
 // while a buffer is full, whatever overflow_action says.
 func (c *forwardConn) emit(ctx context.Context, m *forward.Message, es event.Stream, begun bool) bool {
+	ctx = withForwardSource(ctx, m)
 	tag := c.in.tagOf(m.Tag)
 	c.in.mark(es, c.peer)
 	var err error
