@@ -47,6 +47,17 @@ type dialing struct {
 	observe  observer
 	files    *tlsconf.ClientFiles
 	clients  map[string]*http.Client // by server name
+	forwards []*forwardReceiver
+}
+
+// closeIdle ends the connections that nobody uses.
+func (d *dialing) closeIdle() {
+	for _, c := range d.clients {
+		c.CloseIdleConnections()
+	}
+	for _, f := range d.forwards {
+		f.closeIdle()
+	}
 }
 
 func (c *StartCmd) newDialing(h *handler, id *identity) (*dialing, error) {
@@ -85,6 +96,7 @@ func (d *dialing) receiver(address string) (receiver, error) {
 	if strings.HasPrefix(u.Scheme, "forward") {
 		f := newForwardReceiver(u, config)
 		f.identity, f.observe = d.identity, d.observe
+		d.forwards = append(d.forwards, f)
 		return f, nil
 	}
 	client := d.clients[u.Hostname()]

@@ -117,6 +117,7 @@ func newTestDelivery(t *testing.T, edit func(*StartCmd), urls ...string) *testDe
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.dialing.closeIdle)
 	d := &testDelivery{h: h, numbers: numbers}
 	d.delivery = &delivery{
 		sender: s, dead: newDeadLetters(h.dir), workers: c.FluentdMaxConnections, ordered: c.Ordered, log: h.log, counts: h.counts,

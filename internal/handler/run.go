@@ -173,6 +173,7 @@ func (h *handler) run(ctx context.Context) error {
 	// would be sent again after the next start.
 	sending, stopSending := drainContext(ctx, drainTime)
 	defer stopSending()
+	defer h.delivery.sender.dialing.closeIdle()
 	h.delivery.ack = h.source.Ack
 	h.delivery.after = func(ctx context.Context, r *Read) error { return h.afterDelivery(sending, r) }
 	if !h.cmd.DryRun {
