@@ -28,8 +28,13 @@ type forwardInbox struct {
 	wg     sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
-	messages []*forward.Message
+	messages []forwardMessage
 	conns    int
+}
+
+type forwardMessage struct {
+	*forward.Message
+	Events event.Stream
 }
 
 func newForwardInbox(t *testing.T, refuse func(*forward.Message) bool) *forwardInbox {
@@ -77,11 +82,15 @@ func (in *forwardInbox) serve(conn net.Conn) {
 		if err != nil || in.refuse != nil && in.refuse(m) {
 			return
 		}
-		for i := range m.Events { // they point into the decoder's memory
-			m.Events[i].Record = m.Events[i].Record.Clone()
+		batch, err := m.Batch(1 << 30)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return
+		}
+		for i := range batch.Events { // they point into the decoder's memory
+			batch.Events[i].Record = batch.Events[i].Record.Clone()
 		}
 		in.mu.Lock()
-		in.messages = append(in.messages, m)
+		in.messages = append(in.messages, forwardMessage{m, batch.Events})
 		in.mu.Unlock()
 		if _, err := conn.Write(forward.AppendAck(nil, m)); err != nil {
 			return
