@@ -25,7 +25,7 @@ var floors = map[string]int{
 	"event": 0, "conf": 0, "strftime": 0, "onig": 0, "state": 0, "metrics": 0, "pki": 0, "cli": 0,
 	"param": 1, "match": 1, "ruby": 1, "placeholder": 1, "eventtime": 1, "forward": 1, "teleport": 1,
 	"tlsconf": 2, "awsconf": 2, "buffer": 2,
-	"plugin": 3, "status": 3,
+	"plugin": 3, "status": 3, "s3state": 3,
 	"ingest": 4, "parser": 4, "formatter": 4, "filter": 4, "output": 4, "s3sink": 4, "admin": 4, "handler": 4,
 	"router":   5,
 	"relay":    6,
@@ -44,13 +44,14 @@ var only = map[string][]string{
 	"teleport":    {"pki"},
 	"tlsconf":     {"param", "metrics", "pki"},
 	"awsconf":     {"param", "metrics"},
+	"s3state":     {"awsconf"},
 	"buffer":      {"event", "param", "metrics", "state"},
-	"handler":     {"teleport", "state", "tlsconf", "event", "param", "metrics", "cli", "pki", "awsconf", "forward"},
+	"handler":     {"teleport", "state", "tlsconf", "event", "param", "metrics", "cli", "pki", "awsconf", "forward", "s3state"},
 }
 
 // foreign says which packages alone may import a foreign module.
 var foreign = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":       {"awsconf", "s3sink"},
+	"github.com/aws/aws-sdk-go-v2":       {"awsconf", "s3sink", "s3state"},
 	"github.com/go-chi/chi":              {"ingest", "admin"},
 	"github.com/gravitational/teleport/": {"teleport"},
 	"google.golang.org/grpc":             {"teleport"},
