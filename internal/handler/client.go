@@ -17,8 +17,9 @@ func (c *StartCmd) newSender(h *handler) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
+	id.shared = h.share != nil
 	s := &sender{
-		identity: id, slots: make(chan struct{}, c.FluentdMaxConnections), maxBatch: c.FluentdMaxBatch, maxBytes: c.FluentdMaxBatchBytes,
+		identity: id, permit: h.share.permit, slots: make(chan struct{}, c.FluentdMaxConnections), maxBatch: c.FluentdMaxBatch, maxBytes: c.FluentdMaxBatchBytes,
 		patience: c.FluentdFailoverAfter, log: h.log, counts: h.counts, health: h.health,
 	}
 	if s.dialing, err = c.newDialing(h, id); err != nil {

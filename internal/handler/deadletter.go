@@ -16,6 +16,8 @@ import (
 type deadLetters struct {
 	path  string
 	limit int64
+	// keep stores a line where the folder itself does not last; nil: it does.
+	keep func(line []byte) error
 
 	mu sync.Mutex
 	f  *os.File
@@ -58,9 +60,15 @@ func (d *deadLetters) write(r *Read, why *refusal) error {
 	if err != nil {
 		return fmt.Errorf("write dead letter: %w", err)
 	}
+	line = append(line, '\n')
+	if d.keep != nil {
+		if err := d.keep(line); err != nil {
+			return fmt.Errorf("write dead letter: %w", err)
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.appendLine(append(line, '\n'))
+	return d.appendLine(line)
 }
 
 func (d *deadLetters) appendLine(line []byte) error {

@@ -42,7 +42,7 @@ type TeleportOptions struct {
 
 // StorageOptions say where the handler keeps how far it has got.
 type StorageOptions struct {
-	Storage string `name:"storage" env:"FDFWD_STORAGE" help:"Folder that keeps how far the handler has got."`
+	Storage string `name:"storage" env:"FDFWD_STORAGE" help:"Folder that keeps how far the handler has got; or s3://bucket/prefix, which several handlers share, one of them working."`
 }
 
 // FilterOptions say which audit events are wanted.
@@ -74,6 +74,7 @@ type StartCmd struct {
 	ExitOnLastEvent  bool          `name:"exit-on-last-event" env:"FDFWD_EXIT_ON_LAST_EVENT" help:"End when there is nothing new."`
 	LookBack         time.Duration `name:"look-back" env:"FDFWD_LOOK_BACK" default:"1h" help:"How late an event may appear in the log and still be found (search mode)."`
 	MissingRetry     time.Duration `name:"missing-recording-age" env:"FDFWD_MISSING_RECORDING_AGE" default:"48h" help:"How long a recording that is not there is asked for again."`
+	TakeoverAfter    time.Duration `name:"takeover-after" env:"FDFWD_TAKEOVER_AFTER" default:"30s" help:"With a storage in a bucket: how soon another handler goes on after the one that works has died."`
 	Ordered          bool          `name:"ordered" env:"FDFWD_ORDERED" help:"Post one event after the other, in order."`
 
 	LockEnabled             bool          `name:"lock-enabled" env:"FDFWD_LOCKING_ENABLED" help:"Lock users after failed logins."`

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -93,6 +94,7 @@ func (c *StartCmd) checkNumbers() error {
 	fail(c.WindowSize <= 0, "window-size", "above 0")
 	fail(c.Timeout < 0, "timeout", "0 or above")
 	fail(c.FluentdFailoverAfter < 0, "fluentd-failover-after", "0 or above")
+	fail(c.shared() && c.TakeoverAfter < time.Second, "takeover-after", "1s or above")
 	fail(c.LookBack < 0, "look-back", "0 or above")
 	return errors.Join(errs...)
 }

@@ -9,10 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/metrics"
+	"github.com/sluicelog/sluice/internal/s3state"
 	"github.com/sluicelog/sluice/internal/state"
 	"github.com/sluicelog/sluice/internal/teleport"
 )
@@ -34,7 +37,7 @@ func (c *StartCmd) Run(ctx context.Context, log *slog.Logger, m *metrics.Registr
 	if err != nil {
 		return err
 	}
-	if c.DryRun {
+	if c.DryRun || s3state.Is(c.Storage) {
 		defer os.RemoveAll(dir)
 	}
 	lock, err := takeFolder(ctx, dir)
@@ -42,15 +45,57 @@ func (c *StartCmd) Run(ctx context.Context, log *slog.Logger, m *metrics.Registr
 		return err
 	}
 	defer lock.Unlock()
-	h := &handler{cmd: c, dir: dir, log: log, counts: newCounts(m), health: newHealth(), began: time.Now()}
-	defer h.close()
-	if err := c.build(ctx, h, m); err != nil {
+	h := &handler{cmd: c, dir: dir, log: log, counts: newCounts(m), health: newHealth(), metrics: m, began: time.Now()}
+	defer func() {
+		h.close()
+		h.share.leave(ctx) // last: what close writes belongs to it
+	}()
+	stopServing, err := h.serve(ctx)
+	if err != nil {
 		return err
 	}
-	if c.Started != nil {
-		c.Started()
+	defer stopServing()
+	if c.shared() {
+		h.started() // one that stands by is up
+	}
+	if h.share, err = c.joinShare(ctx, dir, log); err != nil {
+		return err
+	}
+	if err := c.build(ctx, h); err != nil {
+		return err
+	}
+	if !c.shared() {
+		h.started()
 	}
 	return h.run(ctx)
+}
+
+func (h *handler) started() {
+	if h.cmd.Started != nil {
+		h.cmd.Started()
+	}
+}
+
+// serve answers questions, and the service manager's watchdog, until stop is
+// called.
+func (h *handler) serve(ctx context.Context) (stop func(), err error) {
+	h.server = &adminServer{addr: h.cmd.MetricsAddr, health: h.health, metrics: h.metrics, log: h.log, version: h.cmd.Version, began: h.began}
+	if err := h.server.listen(ctx); err != nil {
+		return nil, err
+	}
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := h.server.run(serving); err != nil {
+			h.log.Warn("Failed to serve metrics", "error", err)
+		}
+	})
+	wg.Go(func() {
+		if err := cli.Watchdog(serving, h.alive); err != nil {
+			h.log.Warn("Failed to tell the service manager that the handler lives", "error", err)
+		}
+	})
+	return func() { end(); wg.Wait() }, nil
 }
 
 // takeFolder locks the state folder. `handler status` holds it for a moment when
@@ -70,11 +115,15 @@ func takeFolder(ctx context.Context, dir string) (*state.DirLock, error) {
 // stateDir is <storage>/<host>_<port>, as upstream names it; a dry run gets a
 // fresh folder below it.
 func (c *StartCmd) stateDir() (string, error) {
-	host, port, err := net.SplitHostPort(c.TeleportAddr)
-	if err != nil {
-		return "", fmt.Errorf("teleport-addr: %w", err)
+	if s3state.Is(c.Storage) {
+		// Only a working copy: what lasts is in the bucket.
+		return os.MkdirTemp("", "teleport-event-handler-")
 	}
-	dir := filepath.Join(c.Storage, strings.TrimSpace(host+"_"+port))
+	name, err := c.clusterName()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(c.Storage, name)
 	if err := state.MkdirAll(dir); err != nil {
 		return "", err
 	}
@@ -87,10 +136,20 @@ func (c *StartCmd) stateDir() (string, error) {
 	return os.MkdirTemp(filepath.Join(dir, "dry_run"), "")
 }
 
+// clusterName is what a cluster's state is called.
+func (c *StartCmd) clusterName() (string, error) {
+	host, port, err := net.SplitHostPort(c.TeleportAddr)
+	if err != nil {
+		return "", fmt.Errorf("teleport-addr: %w", err)
+	}
+	return strings.TrimSpace(host + "_" + port), nil
+}
+
 // handler is everything that runs between Teleport and the receiver.
 type handler struct {
 	cmd      *StartCmd
 	dir      string
+	share    *share // nil: the state is a folder
 	log      *slog.Logger
 	counts   *counts
 	health   *health
@@ -102,17 +161,13 @@ type handler struct {
 	locks    *locks
 	server   *adminServer
 	began    time.Time
-	undo     []func() // what close does beside closing these
+	built    atomic.Bool // everything above is there
+	undo     []func()    // what close does beside closing these
 }
 
 // build fills h; what it has opened when it fails is closed by h.close.
-func (c *StartCmd) build(ctx context.Context, h *handler, m *metrics.Registry) error {
-	log, dir := h.log, h.dir
-	h.metrics = m
-	h.server = &adminServer{addr: c.MetricsAddr, health: h.health, metrics: m, log: log, version: c.Version, began: h.began}
-	if err := h.server.listen(ctx); err != nil {
-		return err
-	}
+func (c *StartCmd) build(ctx context.Context, h *handler) error {
+	log, dir, m := h.log, h.dir, h.metrics
 	var err error
 	if h.teleport, err = c.dial(ctx, log); err != nil {
 		return err
@@ -137,6 +192,8 @@ func (c *StartCmd) build(ctx context.Context, h *handler, m *metrics.Registry) e
 		return err
 	}
 	h.source, h.sessions.hold = audit, audit.hold
+	h.share.begin(audit, sender.identity, dead, h.health)
+	h.built.Store(true)
 	return nil
 }
 
@@ -156,18 +213,11 @@ func (c *TeleportOptions) dial(ctx context.Context, log *slog.Logger) (*teleport
 
 // run reads, sends and waits for what is in flight.
 func (h *handler) run(ctx context.Context) error {
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
-	served := make(chan error, 1)
-	go func() { served <- h.server.run(serving) }()
-	defer func() { stopServing(); <-served }()
-	watched := make(chan error, 1)
-	go func() { watched <- cli.Watchdog(serving, h.alive) }()
-	defer func() {
-		if err := <-watched; err != nil {
-			h.log.Warn("Failed to tell the service manager that the handler lives", "error", err)
-		}
-	}()
-	defer stopServing()
+	ctx, stopLeading, err := h.share.lead(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopLeading()
 
 	// Senders outlive the signal by drainTime: a post whose outcome is not known
 	// would be sent again after the next start.
@@ -192,7 +242,7 @@ func (h *handler) run(ctx context.Context) error {
 		}
 		sent <- err
 	}()
-	err := h.read(reading, events)
+	err = h.read(reading, events)
 	close(events)
 	sendErr := <-sent
 	if err == nil && h.cmd.ExitOnLastEvent && ctx.Err() == nil {
@@ -201,11 +251,11 @@ func (h *handler) run(ctx context.Context) error {
 	stopSending()
 	h.sessions.wg.Wait()
 	h.locks.wait()
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || err == nil) && !errors.Is(sendErr, errStale) {
-		return nil
-	}
-	if errors.Is(sendErr, errStale) {
+	if errors.Is(sendErr, errStale) || errors.Is(context.Cause(ctx), errStale) {
 		return errStale
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || err == nil) {
+		return nil
 	}
 	return errors.Join(ignoreCanceled(err), ignoreCanceled(sendErr))
 }
@@ -321,6 +371,9 @@ func (h *handler) close() {
 // returns only when every lock that the work needs could be taken.
 func (h *handler) alive() error {
 	h.health.problems()
+	if !h.built.Load() {
+		return nil // it stands by
+	}
 	h.sessions.waiting()
 	if s, ok := h.source.(*auditSource); ok {
 		s.underWay()

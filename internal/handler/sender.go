@@ -153,10 +153,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 // and the generation below which nothing will ever be sent again.
 type identity struct {
 	source string
-	mu     sync.Mutex
-	start  uint64
-	gen    uint64
-	forget uint64
+	shared bool // the files on disk do not last: forget waits for the bucket
+
+	mu      sync.Mutex // guards what follows
+	start   uint64
+	gen     uint64
+	forget  uint64 // what the relay is told
+	settled uint64 // what the files on disk allow
 }
 
 // stamp puts it into a request's headers, describe into a message's option.

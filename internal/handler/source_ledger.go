@@ -266,6 +266,23 @@ func (i *identity) rise() uint64 {
 func (i *identity) mayForget(gen uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.settled = max(i.settled, gen)
+	if !i.shared {
+		i.forget = i.settled
+	}
+}
+
+// written is what the files on disk allow to be forgotten; published says that
+// the bucket holds those files.
+func (i *identity) written() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.settled
+}
+
+func (i *identity) published(gen uint64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.forget = max(i.forget, gen)
 }
 

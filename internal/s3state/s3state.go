@@ -33,6 +33,8 @@ var (
 	// ErrChanged is that the condition of a Put did not hold: somebody else was
 	// faster, or an earlier attempt of one's own was.
 	ErrChanged = errors.New("object was changed by somebody else")
+	// ErrUnconditional is that the store ignores conditions.
+	ErrUnconditional = errors.New("the store ignores If-None-Match or If-Match; state can not be shared there")
 	// ErrAbsent is that there is no such object.
 	ErrAbsent = errors.New("no such object")
 )
@@ -192,7 +194,7 @@ func (s *Store) Prove(ctx context.Context, name string) error {
 	for _, wrong := range []string{"", `"0123456789abcdef0123456789abcdef"`} {
 		if _, err := s.Put(ctx, name, []byte("2"), wrong); !errors.Is(err, ErrChanged) {
 			if err == nil {
-				err = errors.New("the store ignores If-None-Match or If-Match; state can not be shared there")
+				err = ErrUnconditional
 			}
 			return fmt.Errorf("try conditions at %s: %w", s, err)
 		}

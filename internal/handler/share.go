@@ -1,0 +1,241 @@
+package handler
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/s3state"
+)
+
+// share is a state that several handlers have in common: it lies in a bucket, and
+// one of them works on it. A nil share is a state that is a local folder, and
+// allows everything.
+//
+// The worker keeps the state in a folder of its own, as it would without a
+// bucket, and every few seconds puts it into the bucket, whole and in one
+// conditional write that renews the lease as well. Only then does the relay learn
+// what it may forget. So whoever takes over begins at a state that was true a few
+// seconds ago, sends what came after it again, and the relay knows those events.
+type share struct {
+	lease  *lease
+	folder *sharedFolder
+	ttl    time.Duration
+	log    *slog.Logger
+	health *health
+
+	// What is shared, known once it was read.
+	identity *identity
+	still    func(func() error) error // runs while no progress is written
+	wg       sync.WaitGroup
+}
+
+// joinShare waits until this process may work on the shared state, and brings it
+// into dir. For a local state it returns nil at once.
+func (c *StartCmd) joinShare(ctx context.Context, dir string, log *slog.Logger) (*share, error) {
+	if !c.shared() {
+		return nil, nil
+	}
+	store, err := s3state.Open(ctx, c.Storage)
+	if err != nil {
+		return nil, err
+	}
+	name, err := c.clusterName()
+	if err != nil {
+		return nil, err
+	}
+	s := newShare(store.Below(name), dir, c.TakeoverAfter, log)
+	if err := s.prove(ctx, store.Below(name)); err != nil {
+		return nil, err
+	}
+	return s, s.join(ctx)
+}
+
+// shared reports that the state lies in a bucket; a dry run keeps none.
+func (c *StartCmd) shared() bool { return s3state.Is(c.Storage) && !c.DryRun }
+
+// newShare divides the time within which another goes on: a waiter that has seen
+// nothing for four fifths of it takes over, which leaves the rest for looking,
+// reading the state and connecting.
+func newShare(b blockBucket, dir string, takeover time.Duration, log *slog.Logger) *share {
+	ttl := takeover * 4 / 5
+	l := newLease(b, ttl, log)
+	return &share{
+		lease: l, ttl: ttl, log: log, health: newHealth(),
+		folder: &sharedFolder{dir: dir, bucket: b, mark: l.holder[:12], cache: map[string]cachedFile{}, stored: map[string]bool{}},
+		still:  func(f func() error) error { return f() },
+	}
+}
+
+// prove refuses a store that would let two write.
+func (s *share) prove(ctx context.Context, store *s3state.Store) error {
+	for attempt := 0; ; attempt++ {
+		err := store.Prove(ctx, "proof-"+s.lease.holder)
+		if err == nil || ctx.Err() != nil || errors.Is(err, s3state.ErrUnconditional) {
+			return err
+		}
+		s.log.Warn("Failed to reach the shared state, will try again", "error", err)
+		if err := sleep(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *share) join(ctx context.Context) error {
+	m, err := s.lease.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.folder.adopt(ctx); err != nil {
+		return err
+	}
+	return s.folder.fetch(ctx, m.Files)
+}
+
+// begin names what is shared.
+func (s *share) begin(audit *auditSource, id *identity, dead *deadLetters, h *health) {
+	if s == nil {
+		return
+	}
+	s.identity, s.still, s.health = id, audit.still, h
+	dead.keep = s.keepLetter
+}
+
+// still runs f while no progress is written.
+func (a *auditSource) still(f func() error) error {
+	a.saving.Lock()
+	defer a.saving.Unlock()
+	return f()
+}
+
+// permit waits until posting is allowed.
+func (s *share) permit(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	return s.lease.permit(ctx)
+}
+
+// lead publishes the new generation, before anything is posted under it, and goes
+// on publishing until stop is called. The context that it returns ends with
+// [errStale] when another handler has taken over.
+func (s *share) lead(ctx context.Context) (leading context.Context, stop func(), err error) {
+	if s == nil {
+		return ctx, func() {}, nil
+	}
+	if err := s.publish(ctx, false); err != nil {
+		return nil, nil, err
+	}
+	leading, end := context.WithCancelCause(ctx)
+	// Posts go on for a while after ctx has ended, and so must the lease.
+	publishing, cease := context.WithCancel(context.WithoutCancel(ctx))
+	s.wg.Go(func() {
+		if err := s.keepPublishing(publishing); err != nil {
+			end(err)
+		}
+	})
+	return leading, func() { cease(); s.wg.Wait(); end(nil) }, nil
+}
+
+// publishEvery is how often the state is put.
+func (s *share) publishEvery() time.Duration { return min(s.ttl/8, 5*time.Second) }
+
+func (s *share) keepPublishing(ctx context.Context) error {
+	tick := time.NewTicker(s.publishEvery())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := s.publish(ctx, false)
+		switch {
+		case errors.Is(err, errStale):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			s.health.failing("shared state", err)
+			s.log.Warn("Failed to write the shared state, will try again", "error", err)
+		default:
+			s.health.ok("shared state")
+		}
+	}
+}
+
+// publish puts the state of this moment into the bucket.
+func (s *share) publish(ctx context.Context, release bool) error {
+	var all []content
+	var forget uint64
+	err := s.still(func() (err error) {
+		if s.identity != nil {
+			forget = s.identity.written()
+		}
+		all, err = s.folder.read()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	files, err := s.folder.store(ctx, all)
+	if err != nil {
+		return err
+	}
+	if err := s.lease.write(ctx, files, release); err != nil {
+		return err
+	}
+	if s.identity != nil {
+		s.identity.published(forget)
+	}
+	if err := s.folder.sweep(ctx, files); err != nil {
+		s.log.Warn("Failed to remove old parts of the shared state, the next start will", "error", err)
+	}
+	return nil
+}
+
+// releaseTime bounds the last write: without it the other one waits longer.
+const releaseTime = 5 * time.Second
+
+// leave publishes what was done last and lets go, so that another can begin at
+// once.
+func (s *share) leave(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	if err := s.publish(ctx, true); err != nil && !errors.Is(err, errStale) {
+		s.log.Warn("Failed to release the shared state, another handler has to wait for it", "error", err)
+	}
+}
+
+// letterFolder is where dead letters lie in the bucket, one line in each.
+const letterFolder = "dead-letters"
+
+// keepLetter stores a dead letter, for as long as we hold the lease. Its time
+// stands in front of its name, so that they list in order.
+func (s *share) keepLetter(line []byte) error {
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // never fails
+	name := letterFolder + "/" + time.Now().UTC().Format("20060102T150405.000000000Z") + "-" + hex.EncodeToString(random[:]) + ".jsonl"
+	ctx, cancel := context.WithTimeout(context.Background(), s.ttl)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		if err := s.lease.permit(ctx); err != nil {
+			return err
+		}
+		_, err := s.folder.bucket.Put(ctx, name, line, "")
+		if err == nil || errors.Is(err, s3state.ErrChanged) { // an earlier try did it
+			return nil
+		}
+		if stopped := sleep(ctx, backoff(attempt)); stopped != nil {
+			return err
+		}
+	}
+}
