@@ -165,7 +165,10 @@ func (s *stage) verify(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(w, "%d of %d events are in the bucket, %d missing, %d doubled", found, want, len(missing), doubled)
-	if s.o.chaos {
+	switch {
+	case s.o.chaos && s.o.pair:
+		fmt.Fprintf(w, " (%s)", s.takeoverReport())
+	case s.o.chaos:
 		fmt.Fprintf(w, " (relay killed %d times, handler %d times)", s.relay.kills(), s.handler.kills())
 	}
 	fmt.Fprintln(w)

@@ -18,6 +18,7 @@ type child struct {
 	path    string
 	args    []string
 	dir     string
+	env     []string
 	logPath string
 
 	mu     sync.Mutex
@@ -25,6 +26,7 @@ type child struct {
 	killed int
 	done   chan struct{} // closed when run returned
 	stop   bool
+	held   chan struct{} // closed when the program may be started again; nil: it may
 }
 
 // run keeps the program running until it is stopped. An end that nobody asked
@@ -37,6 +39,7 @@ func (c *child) run(ctx context.Context) error {
 	}
 	defer log.Close()
 	for {
+		c.awaitStart(ctx)
 		began := time.Now()
 		killed, err := c.once(log)
 		switch {
@@ -50,9 +53,31 @@ func (c *child) run(ctx context.Context) error {
 	}
 }
 
+// hold keeps the program from being started again until release is called.
+func (c *child) hold() (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := make(chan struct{})
+	c.held = held
+	return sync.OnceFunc(func() { close(held) })
+}
+
+func (c *child) awaitStart(ctx context.Context) {
+	c.mu.Lock()
+	held := c.held
+	c.mu.Unlock()
+	if held == nil {
+		return
+	}
+	select {
+	case <-held:
+	case <-ctx.Done():
+	}
+}
+
 func (c *child) once(log *os.File) (killed bool, err error) {
 	cmd := exec.Command(c.path, c.args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, log, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = c.dir, log, log, append(os.Environ(), c.env...)
 	// A group of its own: Ctrl-C reaches quickstart alone, which then stops the
 	// handler first and the relay after it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -84,6 +109,15 @@ func (c *child) kill() {
 	if c.cmd != nil && c.cmd.Process != nil && !c.stop {
 		c.killed++
 		_ = c.cmd.Process.Kill()
+	}
+}
+
+// signal passes a signal on.
+func (c *child) signal(sig syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cmd != nil && c.cmd.Process != nil {
+		_ = c.cmd.Process.Signal(sig)
 	}
 }
 

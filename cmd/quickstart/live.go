@@ -16,10 +16,11 @@ import (
 // watch shows the live line until all events are in the bucket, or ctx ends.
 func (s *stage) watch(ctx context.Context) error {
 	chaos := make(chan error, 1)
-	if s.o.chaos {
+	switch {
+	case s.o.chaos && s.o.pair:
+		s.wg.Go(func() { chaos <- s.wreakPair(ctx) })
+	case s.o.chaos:
 		s.wg.Go(func() { chaos <- s.wreak(ctx) })
-	} else {
-		close(chaos)
 	}
 	l := &liveLine{tty: term.IsTerminal(int(os.Stdout.Fd()))}
 	var deadline <-chan time.Time
@@ -34,6 +35,10 @@ func (s *stage) watch(ctx context.Context) error {
 			return nil
 		case err := <-s.failed:
 			return err
+		case err := <-chaos:
+			if err != nil {
+				return err
+			}
 		case <-deadline:
 			return fmt.Errorf("not everything is in the bucket after %s; the logs are in %s", s.o.timeout, s.o.dir)
 		case <-tick.C:
@@ -43,15 +48,18 @@ func (s *stage) watch(ctx context.Context) error {
 			return err
 		}
 		l.show(s.sample(n))
-		if s.o.exit && n >= s.o.events && s.chaosDone(chaos) {
+		if s.o.exit && n >= s.o.events && s.chaosDone() {
 			return nil
 		}
 	}
 }
 
-func (s *stage) chaosDone(chaos <-chan error) bool {
-	if !s.o.chaos {
+func (s *stage) chaosDone() bool {
+	switch {
+	case !s.o.chaos:
 		return true
+	case s.o.pair:
+		return int(s.trials.Load()) >= s.o.kills
 	}
 	return s.relay.kills() >= s.o.kills && s.handler.kills() >= s.o.kills
 }

@@ -6,7 +6,8 @@
 // It shows one live line, from Teleport to the bucket, until Ctrl-C. With
 // --events N --exit it ends by itself, compares every uid in Teleport with every
 // uid in the bucket, and fails when one is missing or there twice. With --chaos
-// both binaries are killed again and again while the S3 server fails.
+// both binaries are killed again and again while the S3 server fails. With --pair
+// two handlers share their state, and --chaos lets the one that works fail.
 package main
 
 import (
@@ -24,18 +25,20 @@ import (
 var version = "dev" // set by the linker
 
 type options struct {
-	dir     string
-	bin     string
-	events  int
-	rate    int
-	exit    bool
-	chaos   bool
-	kills   int
-	bulk    bool
-	seed    uint64
-	keep    bool
-	timeout time.Duration
-	sim     string
+	dir      string
+	bin      string
+	events   int
+	rate     int
+	exit     bool
+	chaos    bool
+	kills    int
+	bulk     bool
+	seed     uint64
+	keep     bool
+	pair     bool
+	takeover time.Duration
+	timeout  time.Duration
+	sim      string
 }
 
 func main() {
@@ -70,6 +73,8 @@ func parseFlags(args []string) (options, error) {
 	f.IntVar(&o.kills, "kills", 5, "how often each is killed with --chaos")
 	f.BoolVar(&o.bulk, "bulk", false, "simulate a cluster with the bulk export API (Teleport Cloud), not with search")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "seed of events and chaos")
+	f.BoolVar(&o.pair, "pair", false, "two handlers that share their state in the S3 server; with --chaos the one that works is killed, stopped or cut off, --kills times; --events come at --rate")
+	f.DurationVar(&o.takeover, "takeover-after", 5*time.Second, "with --pair: how soon the other handler goes on")
 	f.BoolVar(&o.keep, "keep", false, "keep what an earlier run left in --dir")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "with --exit: give up after this time")
 	f.StringVar(&o.sim, "sim", "", "only simulate Teleport, at this address: what docker-compose.yml does")

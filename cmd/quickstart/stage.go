@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/s3sink/s3test"
@@ -27,6 +29,10 @@ type stage struct {
 	handler  *child
 	bucket   *bucketView
 
+	pair      []*partner // in place of handler, with --pair
+	takeovers []time.Duration
+	trials    atomic.Int64
+
 	wg     sync.WaitGroup
 	failed chan error
 }
@@ -43,7 +49,7 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 		}
 	}
 	var err error
-	if s.s3, err = s3test.Start(s.path("bucket"), s3test.Options{Buckets: []string{bucketName}}); err != nil {
+	if s.s3, err = s3test.Start(s.path("bucket"), s3test.Options{Buckets: []string{bucketName, stateBucket}}); err != nil {
 		return nil, fmt.Errorf("start the S3 server: %w", err)
 	}
 	s.bucket = newBucketView(filepath.Join(s.path("bucket"), bucketName))
@@ -89,7 +95,7 @@ func (s *stage) clean() error {
 
 // start does what the guide does: configure, relay, handler.
 func (s *stage) start(ctx context.Context) error {
-	if s.o.events > 0 {
+	if s.o.events > 0 && !s.o.pair {
 		s.teleport.Generate(s.o.events)
 	} else {
 		s.wg.Go(func() { s.generate(ctx) })
@@ -104,10 +110,10 @@ func (s *stage) start(ctx context.Context) error {
 	if err := s.waitReady(ctx); err != nil {
 		return err
 	}
-	s.handler = s.spawn(ctx, "handler", "start", "--config", s.path("keys/teleport-event-handler.toml"),
-		"--storage", s.path("state"), "--teleport-addr", s.teleport.Addr(), "--teleport-identity", s.teleport.IdentityPath(),
-		"--fluentd-url", "https://localhost:"+s.port+"/test.log", "--fluentd-session-url", "https://localhost:"+s.port+"/session",
-		"--start-time", s.startTime(), "--timeout", "200ms", "--metrics-addr", "127.0.0.1:"+s.handlerPort)
+	if s.o.pair {
+		return s.startPair(ctx)
+	}
+	s.handler = s.spawn(ctx, "handler", s.handlerArgs(s.path("state"), s.port, s.handlerPort)...)
 	return nil
 }
 
@@ -128,8 +134,13 @@ func (s *stage) configure(ctx context.Context) error {
 }
 
 func (s *stage) spawn(ctx context.Context, name string, args ...string) *child {
+	return s.spawnAs(ctx, name, name, args...)
+}
+
+// spawnAs gives a program another name, for its log.
+func (s *stage) spawnAs(ctx context.Context, name, program string, args ...string) *child {
 	c := &child{
-		name: name, path: filepath.Join(s.o.bin, name), args: args, dir: s.o.dir,
+		name: name, path: filepath.Join(s.o.bin, program), args: args, dir: s.o.dir, env: []string{"AWS_ACCESS_KEY_ID=quickstart", "AWS_SECRET_ACCESS_KEY=quickstart"},
 		logPath: s.path(name + ".log"), done: make(chan struct{}),
 	}
 	s.wg.Go(func() {
@@ -161,7 +172,7 @@ func (s *stage) waitReady(ctx context.Context) error {
 	return fmt.Errorf("the relay is not ready after 15 s; its log is %s", s.path("relay.log"))
 }
 
-// generate writes the endless stream.
+// generate writes the endless stream; with --events it ends after so many.
 func (s *stage) generate(ctx context.Context) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -170,7 +181,14 @@ func (s *stage) generate(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.teleport.Generate(max(s.o.rate/10, 1))
+			n := max(s.o.rate/10, 1)
+			if s.o.events > 0 {
+				n = min(n, s.o.events-s.teleport.Count())
+			}
+			if n <= 0 {
+				return
+			}
+			s.teleport.Generate(n)
 		}
 	}
 }
@@ -178,6 +196,10 @@ func (s *stage) generate(ctx context.Context) {
 // stop ends the handler first, so that what it has in flight is answered, then
 // the relay, which sends what is buffered.
 func (s *stage) stop() error {
+	for _, p := range s.pair {
+		p.signal(syscall.SIGCONT)
+		p.terminate(20 * time.Second)
+	}
 	if s.handler != nil {
 		s.handler.terminate(20 * time.Second)
 	}
@@ -189,9 +211,18 @@ func (s *stage) stop() error {
 }
 
 func (s *stage) close() {
-	for _, c := range []*child{s.handler, s.relay} {
+	children := []*child{s.handler, s.relay}
+	for _, p := range s.pair {
+		children = append(children, p.child)
+	}
+	for _, c := range children {
 		if c != nil && !c.stopping() {
 			c.terminate(time.Second)
+		}
+	}
+	for _, p := range s.pair {
+		for _, w := range p.wires {
+			w.close()
 		}
 	}
 	var errs []error

@@ -23,6 +23,7 @@ type counts struct {
 	givenUp         prometheus.Counter
 	skipped         prometheus.Counter
 	elsewhere       prometheus.Counter
+	leader          prometheus.Gauge
 	locks           *prometheus.CounterVec
 
 	mu     sync.Mutex // guards what follows
@@ -44,6 +45,7 @@ func newCounts(m *metrics.Registry) *counts {
 		missingNow:      m.Gauge("handler_recordings_missing", "Recordings that are not there just now and will be asked for again.").WithLabelValues(),
 		givenUp:         m.Counter("handler_recordings_given_up_total", "Recordings that were missing for too long.").WithLabelValues(),
 		skipped:         m.Counter("handler_events_skipped_total", "Events left out because `state skip` named them.").WithLabelValues(),
+		leader:          m.Gauge("handler_leader", "1 while this handler works on the state, 0 while it stands by for another.").WithLabelValues(),
 		elsewhere:       m.Counter("handler_events_failed_over_total", "Events that another relay took than the one chosen by their id: each may be stored twice.").WithLabelValues(),
 		locks:           m.Counter("handler_locks_total", "Lock calls, by result.", "result"),
 	}

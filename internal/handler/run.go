@@ -218,6 +218,7 @@ func (h *handler) run(ctx context.Context) error {
 		return err
 	}
 	defer stopLeading()
+	h.counts.leader.Set(1)
 
 	// Senders outlive the signal by drainTime: a post whose outcome is not known
 	// would be sent again after the next start.
