@@ -20,6 +20,23 @@ func SkipMsgpack(b []byte) (rest []byte, err error) {
 	return b, nil
 }
 
+// CountMsgpack counts the values in b, those within others too, and how many of them
+// are maps, up to the first fault: what reading b will take is known before.
+func CountMsgpack(b []byte) (values, maps int) {
+	for len(b) > 0 {
+		h, ok := msgpackHead(text(b))
+		if !ok || b[0] == mNever || h.size > uint64(len(b)) {
+			break
+		}
+		b = b[h.size:]
+		values++
+		if h.isMap {
+			maps++
+		}
+	}
+	return values, maps
+}
+
 // head is what the first bytes of a value say.
 type head struct {
 	size   uint64 // bytes of the value itself, without the values within it

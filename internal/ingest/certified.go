@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"net"
-	"net/http"
 
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
@@ -40,16 +39,4 @@ func (c *certified) Emit(ctx context.Context, tag string, es event.Stream) error
 		}
 	}
 	return c.Emitter.Emit(ctx, tag, es)
-}
-
-type connKey struct{}
-
-// rememberConn puts the connection into its requests' contexts, for certify.
-func rememberConn(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(rememberHead(ctx, c), connKey{}, c)
-}
-
-func connOf(r *http.Request) net.Conn {
-	c, _ := r.Context().Value(connKey{}).(net.Conn)
-	return c
 }

@@ -49,7 +49,7 @@ func BenchmarkPost(b *testing.B) {
 func benchPost(b *testing.B, body []byte, each int) {
 	env := plugin.Env{ID: "bench", Log: slog.New(slog.DiscardHandler), Metrics: metrics.New()}
 	in := NewHTTP(env).(*inHTTP)
-	in.bodyLimit, in.memory, in.counts, in.parser = 1<<20, newMemory(1<<26), newHTTPCounts(env, in.tally), &byType{timeKey: "time"}
+	in.bodyLimit, in.memory, in.counts, in.parser = 1<<20, newMemory(1<<26, 0), newHTTPCounts(env, in.tally), &byType{timeKey: "time"}
 	in.decode = newDecoder(in)
 	pipeline := &taken{}
 	handler := in.routes(pipeline)

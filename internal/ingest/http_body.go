@@ -3,75 +3,63 @@ package ingest
 import (
 	"bytes"
 	"compress/zlib"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
-	"golang.org/x/sync/semaphore"
 )
 
-// memory bounds what the bodies of all requests under way may take together.
-// A request takes its whole share once, before it reads, and never waits while
-// it holds some: so no two can starve each other.
-type memory struct {
-	total int64
-	sem   *semaphore.Weighted
-}
-
-func newMemory(total int64) *memory {
-	return &memory{total: total, sem: semaphore.NewWeighted(total)}
-}
-
-// take waits for room for n bytes; a body larger than everything is taken alone.
-func (m *memory) take(ctx context.Context, n int64) (int64, error) {
-	n = min(max(n, 1), m.total)
-	return n, m.sem.Acquire(ctx, n)
-}
-
-func (m *memory) release(n int64) {
-	if n > 0 {
-		m.sem.Release(n)
-	}
-}
-
-// chunkedShare is what a body of unknown length is counted as.
-const chunkedShare = 1 << 20
-
-// readBody reads and unpacks the body into q, and says how much memory it holds.
-func (in *inHTTP) readBody(r *http.Request, q *request) (held int64, err error) {
+// readBody reads and unpacks the body into q, within the time that body_timeout
+// gives. q.loan holds the memory for it.
+func (in *inHTTP) readBody(w http.ResponseWriter, r *http.Request, q *request) error {
 	if r.ContentLength > in.bodyLimit {
-		return 0, &http.MaxBytesError{Limit: in.bodyLimit}
-	}
-	share := r.ContentLength
-	if share < 0 {
-		share = min(chunkedShare, in.bodyLimit)
+		return &http.MaxBytesError{Limit: in.bodyLimit}
 	}
 	encoding := r.Header.Get("Content-Encoding")
-	if encoding == "gzip" || encoding == "deflate" {
-		// What it unpacks to is not known before; audit events shrink to about a
-		// tenth, and more than that is cut off by the limit on the whole.
-		share = min(share*10, in.memory.total)
+	if encoding != "gzip" && encoding != "deflate" {
+		encoding = "" // only these exact words count, as in Fluentd
 	}
-	held, err = in.memory.take(r.Context(), share)
-	if err != nil {
-		return 0, err
+	if err := q.loan.take(r.Context(), in.share(r.ContentLength, encoding)); err != nil {
+		return err
 	}
-	if err := in.readAll(r, q); err != nil {
-		return held, err
+	if err := in.readAll(w, r, q); err != nil {
+		return err
 	}
-	return held, in.unpack(encoding, q)
+	return in.unpack(encoding, q)
 }
 
-func (in *inHTTP) readAll(r *http.Request, q *request) error {
+const (
+	chunkedShare = 64 << 10 // what a body of unknown length is first counted as
+	shrinks      = 10       // audit events shrink to about a tenth
+)
+
+// share is what a request asks for before it reads.
+func (in *inHTTP) share(length int64, encoding string) int64 {
+	if length < 0 {
+		length = min(chunkedShare, in.bodyLimit)
+	}
+	if encoding != "" {
+		length += min(shrinks*length, in.unzipped)
+	}
+	return min(length, in.memory.total)
+}
+
+func (in *inHTTP) readAll(w http.ResponseWriter, r *http.Request, q *request) error {
+	if r.Body == nil || r.ContentLength == 0 {
+		q.body = q.body[:0]
+		return nil
+	}
+	src := &pacer{src: r.Body, clock: http.NewResponseController(w), began: time.Now(), most: in.bodyTimeout, grace: in.headerTimeout, rate: in.minRate}
+	defer src.stop()
 	var err error
 	if r.ContentLength >= 0 {
-		q.body, err = readExactly(r.Body, q.body, int(r.ContentLength))
+		q.body, err = readExactly(src, q.body, int(r.ContentLength))
 	} else {
-		q.body, err = readLimited(r.Body, q.body, in.bodyLimit)
+		q.body, err = q.readLimited(src, q.body, in.bodyLimit, 0)
 	}
 	return err
 }
@@ -82,53 +70,96 @@ func readExactly(src io.Reader, dst []byte, n int) ([]byte, error) {
 		dst = make([]byte, n)
 	}
 	dst = dst[:n]
-	_, err := io.ReadFull(src, dst)
-	return dst, err
+	if _, err := io.ReadFull(src, dst); err != nil {
+		return dst, &bodyError{err}
+	}
+	return dst, nil
 }
 
-// readLimited reads to the end, and fails when there is more than limit.
-func readLimited(src io.Reader, dst []byte, limit int64) ([]byte, error) {
-	buf := bytes.NewBuffer(dst)
-	n, err := buf.ReadFrom(io.LimitReader(src, limit+1))
-	if err == nil && n > limit {
-		err = &http.MaxBytesError{Limit: limit}
+// readLimited reads to the end, growing the loan with what it reads, beside what is
+// held already. More than limit is a MaxBytesError.
+func (q *request) readLimited(src io.Reader, dst []byte, limit, beside int64) ([]byte, error) {
+	dst = dst[:0]
+	for {
+		if len(dst) == cap(dst) {
+			room := min(max(2*int64(cap(dst)), 4<<10), limit+1)
+			if int64(len(dst)) > limit {
+				return dst, &http.MaxBytesError{Limit: limit}
+			}
+			if err := q.loan.grow(room + beside); err != nil {
+				return dst, err
+			}
+			dst = append(make([]byte, 0, room), dst...)
+		}
+		n, err := src.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		switch {
+		case int64(len(dst)) > limit:
+			return dst, &http.MaxBytesError{Limit: limit}
+		case errors.Is(err, io.EOF):
+			return dst, nil
+		case err != nil:
+			return dst, &bodyError{err}
+		}
 	}
-	return buf.Bytes(), err
 }
+
+// bodyError is a body that did not come whole: the client is gone or too slow, or
+// the body is shorter than it says.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return "read body: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
 
 var gunzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// unpack replaces a compressed body by what it holds. Only the exact words gzip
-// and deflate count, as in Fluentd; with any other the bytes are taken as sent.
+// unpack replaces a compressed body by what it holds.
 func (in *inHTTP) unpack(encoding string, q *request) error {
 	switch encoding {
 	case "gzip":
 		zr := gunzippers.Get().(*gzip.Reader)
 		defer gunzippers.Put(zr)
-		if err := zr.Reset(bytes.NewReader(q.body)); err != nil {
-			return &decodeError{err}
-		}
-		return in.unpackFrom(zr, q)
+		return in.unpackFrom(q, func() (io.Reader, error) { return zr, zr.Reset(bytes.NewReader(q.body)) })
 	case "deflate":
-		zr, err := zlib.NewReader(bytes.NewReader(q.body))
-		if err != nil {
-			return &decodeError{err}
-		}
-		defer zr.Close()
-		return in.unpackFrom(zr, q)
+		return in.unpackFrom(q, func() (io.Reader, error) { return zlib.NewReader(bytes.NewReader(q.body)) })
 	}
 	return nil
 }
 
-func (in *inHTTP) unpackFrom(src io.Reader, q *request) error {
-	// The body must stay while it is read.
-	out, err := readLimited(src, q.spare[:0], in.unzipped)
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return &decodeError{fmt.Errorf("Decompressed data exceeds limit of %d bytes", in.unzipped)} //nolint:staticcheck // Fluentd's own words
+// unpackFrom unpacks twice: first to see how much it is, so that no bomb is ever
+// held, and nothing grows in steps.
+func (in *inHTTP) unpackFrom(q *request, open func() (io.Reader, error)) error {
+	size, err := in.unpackedSize(open)
+	if err != nil {
+		return err
 	}
+	beside := int64(cap(q.body))
+	if err := q.loan.grow(beside + size); err != nil {
+		return err
+	}
+	src, err := open()
 	if err != nil {
 		return &decodeError{err}
 	}
-	q.spare, q.body = q.body[:0], out
+	out, err := readExactly(src, q.spare, int(size))
+	if err != nil {
+		return &decodeError{err}
+	}
+	q.spare, q.body = q.body[:0], out // the body had to stay while it was read
 	return nil
+}
+
+func (in *inHTTP) unpackedSize(open func() (io.Reader, error)) (int64, error) {
+	src, err := open()
+	if err != nil {
+		return 0, &decodeError{err}
+	}
+	size, err := io.Copy(io.Discard, io.LimitReader(src, in.unzipped+1))
+	switch {
+	case err != nil:
+		return 0, &decodeError{err}
+	case size > in.unzipped:
+		return 0, &decodeError{fmt.Errorf("Decompressed data exceeds limit of %d bytes", in.unzipped)} //nolint:staticcheck // Fluentd's own words
+	}
+	return size, nil
 }

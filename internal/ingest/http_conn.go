@@ -3,11 +3,13 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/netutil"
 )
@@ -21,63 +23,154 @@ func limitConnections(ln net.Listener, n int) net.Listener {
 	return netutil.LimitListener(ln, n)
 }
 
-// net/http forgets the order of a request's headers, and add_http_headers
-// promises it. So where that is on, a connection keeps the bytes that it read
-// last, and headOrder finds the head of the request among them.
-
-type headKey struct{}
-
-// rememberHead puts the connection's memory into the request's context.
-func rememberHead(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = t.NetConn()
-	}
-	if r, ok := c.(*rememberingConn); ok {
-		return context.WithValue(ctx, headKey{}, r)
-	}
-	return ctx
+// watched is the listener of an http source: its connections know what net/http
+// forgets or does not bound.
+type watched struct {
+	net.Listener
+	memory    *memory
+	keepsHead bool
+	patience  time.Duration // for a client to take its answer
+	refused   func(reason string)
 }
 
-func rememberingListener(ln net.Listener, on bool) net.Listener {
-	if !on {
-		return ln
-	}
-	return &remembering{ln}
-}
-
-type remembering struct{ net.Listener }
-
-func (l *remembering) Accept() (net.Conn, error) {
+func (l *watched) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &rememberingConn{Conn: c}, nil
+	return &httpConn{Conn: c, inHead: true, loan: loan{memory: l.memory}, keepsHead: l.keepsHead, patience: l.patience, refused: l.refused}, nil
 }
 
-// rememberedBytes is more than a head may be long.
-const rememberedBytes = 128 << 10
-
-type rememberingConn struct {
+// httpConn is one connection, above TLS. It bounds what the heads of all requests
+// hold together, keeps a head's bytes where their order is wanted (net/http forgets
+// it, and add_http_headers promises it), and answers in Fluentd's order.
+type httpConn struct {
 	net.Conn
-	mu   sync.Mutex
-	last []byte
+	keepsHead bool
+	patience  time.Duration
+	refused   func(reason string)
+	writeBy   time.Time // the deadline in force; whoever writes owns it
+
+	mu     sync.Mutex
+	inHead bool // between two requests, or within a head
+	http2  bool // frames: there are no heads to see
+	begun  bool
+	head   int64 // bytes since the request before
+	loan   loan
+	last   []byte // what was read last
+	asked  bool   // the client asked for the connection to be closed
 }
 
-func (c *rememberingConn) Read(p []byte) (int, error) {
+const (
+	freeHead     = 4 << 10   // net/http's own reading buffer: every connection has it
+	maxHead      = 80 << 10  // as Fluentd
+	keptHead     = 128 << 10 // more than a head may be long
+	keptInBody   = 8 << 10   // the next request may have come with the end of a body
+	http2Preface = "PRI * HTTP/2"
+)
+
+// errHeads closes a connection; nobody can be answered before a head is whole.
+var errHeads = errors.New("the heads of requests under way fill request_memory_limit")
+
+// Read implements net.Conn.
+func (c *httpConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = append(c.last, p[:n]...)
-	if excess := len(c.last) - rememberedBytes; excess > 0 {
-		c.last = append(c.last[:0], c.last[excess:]...)
+	if !c.begun && n > 0 {
+		c.begun, c.http2 = true, bytes.HasPrefix(p[:n], []byte(http2Preface))
+	}
+	if c.http2 || n <= 0 {
+		return n, err
+	}
+	if c.inHead {
+		c.head += int64(n)
+		if c.head > freeHead && c.loan.grow(c.head-freeHead) != nil {
+			c.refused("head memory")
+			return 0, errHeads
+		}
+	}
+	if c.keepsHead {
+		c.keep(p[:n])
 	}
 	return n, err
 }
 
+func (c *httpConn) keep(p []byte) {
+	most := keptInBody
+	if c.inHead {
+		most = keptHead
+	}
+	if excess := len(p) - most; excess > 0 {
+		p = p[excess:]
+	}
+	c.last = append(c.last, p...)
+	if excess := len(c.last) - most; excess > 0 {
+		c.last = append(c.last[:0], c.last[excess:]...)
+	}
+}
+
+// begin is called when a request's head is known.
+func (c *httpConn) begin(r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inHead, c.head, c.asked = false, 0, r.Close
+	c.loan.release()
+}
+
+// end is called when a request is answered.
+func (c *httpConn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inHead = true
+}
+
+// Close implements net.Conn.
+func (c *httpConn) Close() error {
+	c.mu.Lock()
+	c.loan.release()
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// The answers of almost all requests, as net/http lays them out and as Fluentd does.
+var (
+	sortedOK   = []byte("HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\nContent-Type: text/plain\r\n\r\n")
+	orderedOK  = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n")
+	sortedBye  = []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n")
+	orderedBye = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n")
+)
+
+// Write implements net.Conn.
+func (c *httpConn) Write(p []byte) (int, error) {
+	out := p
+	switch {
+	case bytes.Equal(p, sortedOK):
+		out = orderedOK
+	case bytes.Equal(p, sortedBye) && c.clientAsked():
+		out = orderedBye
+	}
+	if by := time.Now().Add(c.patience); c.patience > 0 && by.Sub(c.writeBy) > c.patience/8 {
+		c.writeBy = by
+		if err := c.SetWriteDeadline(by); err != nil {
+			return 0, err
+		}
+	}
+	if n, err := c.Conn.Write(out); err != nil {
+		return min(n, len(p)), err
+	}
+	return len(p), nil
+}
+
+func (c *httpConn) clientAsked() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
+}
+
 // takeHead returns the head that begins with the request line, and forgets all
 // up to its end.
-func (c *rememberingConn) takeHead(line string) string {
+func (c *httpConn) takeHead(line string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	start := bytes.Index(c.last, []byte(line))
@@ -93,10 +186,41 @@ func (c *rememberingConn) takeHead(line string) string {
 	return head
 }
 
+type connKey struct{}
+
+// rememberConn puts the connection into its requests' contexts.
+func rememberConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func httpConnOf(r *http.Request) *httpConn {
+	c, _ := r.Context().Value(connKey{}).(*httpConn)
+	return c
+}
+
+// connOf is the connection below, which knows the client's certificate.
+func connOf(r *http.Request) net.Conn {
+	if c := httpConnOf(r); c != nil {
+		return c.Conn
+	}
+	return nil
+}
+
+// noteHead tells the connection where a request begins and ends.
+func noteHead(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := httpConnOf(r); c != nil && r.ProtoMajor == 1 {
+			c.begin(r)
+			defer c.end()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // headOrder is the names of the request's headers in the order in which they
 // came; where that is not known, in alphabetical order.
 func headOrder(r *http.Request) []string {
-	if c, ok := r.Context().Value(headKey{}).(*rememberingConn); ok {
+	if c := httpConnOf(r); c != nil && r.ProtoMajor == 1 {
 		if head := c.takeHead(r.Method + " " + r.RequestURI + " "); head != "" {
 			return namesOf(head)
 		}

@@ -50,7 +50,8 @@ func (in *inHTTP) crossOrigin(next http.Handler) http.Handler {
 		case r.Method == http.MethodOptions:
 			in.preflight(w, r, origin)
 		case r.Method != http.MethodGet && len(in.cors.origins) > 0 && origin != "" && !in.cors.allows(origin):
-			w.Header().Set("Connection", "close")
+			closing(w.Header(), r)
+			in.counts.refused(http.StatusForbidden, "origin")
 			answerEmpty(w, http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
@@ -61,6 +62,7 @@ func (in *inHTTP) crossOrigin(next http.Handler) http.Handler {
 func (in *inHTTP) preflight(w http.ResponseWriter, r *http.Request, origin string) {
 	w.Header().Del("Connection")
 	if origin == "" || r.Header.Get("Access-Control-Request-Method") != http.MethodPost || !in.cors.allows(origin) {
+		in.counts.refused(http.StatusForbidden, "preflight")
 		answerEmpty(w, http.StatusForbidden)
 		return
 	}
@@ -88,9 +90,11 @@ func refuseGet(next http.Handler) http.Handler {
 	})
 }
 
-// keepAlive says so in each answer, as Fluentd does; some clients look.
+// keepAlive says so in each answer, as Fluentd does, which has no Date; some
+// clients look.
 func keepAlive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Date"] = nil
 		if r.ProtoMajor == 1 && !r.Close {
 			w.Header()["Connection"] = keepAliveOn
 		}

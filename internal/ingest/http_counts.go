@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +42,7 @@ func newHTTPCounts(env plugin.Env, t *tally) *httpCounts {
 		tally:    t,
 		latency:  m.Histogram("relay_http_request_seconds", "Time from a request's head to its answer.", nil, "plugin_id").WithLabelValues(env.ID),
 		open:     m.Gauge("relay_http_connections", "Connections open now.", "plugin_id").WithLabelValues(env.ID),
-		refusals: m.Counter("relay_http_refused_total", "Requests that were not answered with success, by status.", "plugin_id", "status"),
+		refusals: m.Counter("relay_http_refused_total", "Requests that were not answered with success, by status (499: the client went away, 0: closed before its head was whole) and reason.", "plugin_id", "status", "reason"),
 		dropped:  m.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
 		last:     map[int]refusalLog{},
 	}
@@ -70,11 +71,17 @@ func (c *httpCounts) connState(_ net.Conn, s http.ConnState) {
 
 func (c *httpCounts) events(n, size int) { c.tally.add(n, size) }
 
-func (c *httpCounts) refused(status string) { c.refusals.WithLabelValues(c.id, status).Inc() }
+func (c *httpCounts) refused(status int, reason string) {
+	c.refusals.WithLabelValues(c.id, strconv.Itoa(status), reason).Inc()
+}
 
-// lost counts a body that was answered 200 and thrown away because the
-// configuration says so.
-func (c *httpCounts) lost(error) { c.dropped.WithLabelValues(c.id, "malformed").Inc() }
+// lost counts what was answered 200 and thrown away because the configuration says
+// so.
+func (c *httpCounts) lost(n int) {
+	if n > 0 {
+		c.dropped.WithLabelValues(c.id, "malformed").Add(float64(n))
+	}
+}
 
 // refusalInterval is how often one status is logged; the others are counted in.
 const refusalInterval = 10 * time.Second

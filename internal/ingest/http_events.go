@@ -3,10 +3,7 @@ package ingest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"math"
-	"math/big"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -48,14 +45,22 @@ func (d decoder) events(r *http.Request, q *request) error {
 	} else {
 		err = d.byContentType(r, q)
 	}
-	if err != nil {
+	switch {
+	case isMemory(err):
+		return err
+	case err != nil:
 		return &malformedError{err}
+	case len(q.events) == 0 && q.lost == 0 && d.parser != nil && !isEmptyArray(q.body):
+		return &malformedError{errEmpty}
 	}
 	return d.overrideTime(r, q)
 }
 
 // parse lets the configured parser read the body whatever its content type.
 func (d decoder) parse(q *request) error {
+	if err := q.needs(canonicalCost(q.body) + generalCost(q.body)); err != nil {
+		return err
+	}
 	return d.parser.Parse(q.body, func(e event.Event) error {
 		q.events = append(q.events, e)
 		return nil
@@ -73,8 +78,14 @@ func (d decoder) byContentType(r *http.Request, q *request) error {
 	case strings.HasPrefix(typ, "application/x-ndjson"):
 		return q.ndjson(q.body)
 	case strings.HasPrefix(typ, "application/x-www-form-urlencoded"):
+		if err := q.needs(formCost(q.body)); err != nil {
+			return err
+		}
 		return d.form(r, q, parseForm(string(q.body)))
 	case strings.HasPrefix(typ, "multipart/form-data"):
+		if err := q.needs(2 * int64(len(q.body))); err != nil {
+			return err
+		}
 		fields, err := parseMultipart(typ, q.body)
 		if err != nil {
 			return errNoBody
@@ -105,11 +116,17 @@ func (d decoder) form(r *http.Request, q *request, fields url.Values) error {
 
 // json takes one object or an array of objects. The records may point into body.
 func (q *request) json(body []byte) error {
+	if err := q.needs(canonicalCost(body)); err != nil {
+		return err
+	}
 	if record, ok := event.CanonicalRecord(body, q.times.timeKey); ok {
 		return q.add(record)
 	}
 	if records, ok := event.CanonicalArray(body, q.times.timeKey); ok {
 		return q.addAll(records)
+	}
+	if err := q.needs(generalCost(body)); err != nil {
+		return err
 	}
 	v, err := event.ParseJSON(body)
 	if err != nil {
@@ -134,6 +151,10 @@ func (q *request) addValue(v any) error {
 	case []any:
 		for _, item := range v {
 			record, ok := item.(*event.Record)
+			if !ok && q.lenient {
+				q.lost++
+				continue
+			}
 			if !ok {
 				return errNoRecord
 			}
@@ -152,11 +173,16 @@ func (q *request) ndjson(body []byte) error {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		if err := q.json(line); err != nil {
+		err := q.json(line)
+		if err != nil && q.lenient && !isMemory(err) && !errors.Is(err, errTimeText) {
+			q.lost++
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if len(q.events) == 0 {
+	if len(q.events) == 0 && q.lost == 0 {
 		return errEmpty
 	}
 	return nil
@@ -166,6 +192,10 @@ func (q *request) ndjson(body []byte) error {
 func (q *request) msgpack(body []byte) error {
 	if len(body) == 0 {
 		return errEmpty
+	}
+	values, maps := event.CountMsgpack(body)
+	if err := q.needs(int64(len(body)) + valueCost*int64(values) + objectCost*int64(maps)); err != nil {
+		return err
 	}
 	for len(body) > 0 {
 		v, rest, err := event.ReadMsgpack(body)
@@ -198,29 +228,6 @@ func (q *request) add(record *event.Record) error {
 	return nil
 }
 
-func timeOfNumber(v any) (event.Time, error) {
-	switch v := v.(type) {
-	case nil:
-		return event.Time{}, nil
-	case int64:
-		return event.Time{Sec: v}, nil
-	case float64:
-		return floatTime(v), nil
-	case *big.Int:
-		return event.Time{}, fmt.Errorf("time %s is out of range", v)
-	default:
-		return event.Time{}, errTimeText
-	}
-}
-
-// floatTime cuts at 100 ns: a double holds no more of today's times, and
-// Fluentd cuts there.
-func floatTime(seconds float64) event.Time {
-	whole := math.Floor(seconds)
-	nanos := int64((seconds-whole)*1e7) * 100
-	return event.Time{Sec: int64(whole), Nsec: int32(nanos)}
-}
-
 // overrideTime applies ?time=, which wins over any time in a record.
 func (d decoder) overrideTime(r *http.Request, q *request) error {
 	if q.formTime == "" && r.URL.RawQuery != "" {
@@ -229,7 +236,7 @@ func (d decoder) overrideTime(r *http.Request, q *request) error {
 	if q.formTime == "" {
 		return nil
 	}
-	t, _ := timeOfQuery(q.formTime)
+	t := timeOfQuery(q.formTime, q.now)
 	for i := range q.events {
 		q.events[i].Time = t
 	}
@@ -238,8 +245,14 @@ func (d decoder) overrideTime(r *http.Request, q *request) error {
 
 // begin resets what one request decides for all its events.
 func (q *request) begin(r *http.Request, now time.Time) {
-	q.now, q.formTime = now, ""
+	q.now, q.formTime, q.need, q.lost = now, "", 0, 0
 	q.keepsTime = r.URL.RawQuery != "" && queryOf(r).Get("time") != ""
+}
+
+// needs adds to what the request's memory must hold.
+func (q *request) needs(n int64) error {
+	q.need += n
+	return q.loan.grow(int64(len(q.body)) + int64(len(q.spare)) + q.need)
 }
 
 // parseForm reads a form as Ruby's URI.decode_www_form does, leniently: what can
@@ -279,4 +292,13 @@ func parseMultipart(contentType string, body []byte) (url.Values, error) {
 		}
 		fields.Set(part.FormName(), string(text))
 	}
+}
+
+// isEmptyArray reports a body that says that there are no events.
+func isEmptyArray(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if n := len(body); n >= 2 && body[0] == '[' && body[n-1] == ']' {
+		return len(bytes.TrimSpace(body[1:n-1])) == 0
+	}
+	return len(body) == 1 && body[0] == 0x90 // msgpack
 }

@@ -9,10 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluicelog/sluice/internal/buffer"
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
-	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
 // httpHandler turns one request into one Emit.
@@ -27,6 +25,12 @@ type request struct {
 	spare  []byte // what is unpacked goes here
 	events event.Stream
 
+	loan loan  // the memory that all this may take
+	need int64 // bytes made of the body so far
+
+	lenient bool // malformed accept: what can not be taken is left out
+	lost    int  // ... and counted
+
 	times     *byType
 	now       time.Time
 	formTime  string // ?time=, or a form's field of that name
@@ -37,10 +41,11 @@ var requests = sync.Pool{New: func() any { return new(request) }}
 
 // keepRequest is the largest buffer that goes back to the pool: a rare huge
 // body must not stay in memory.
-const keepRequest = 1 << 20
+const keepRequest = 256 << 10
 
 func (q *request) release() {
 	clear(q.events)
+	q.loan.release()
 	if cap(q.body) > keepRequest || cap(q.spare) > keepRequest {
 		return
 	}
@@ -51,9 +56,10 @@ func (q *request) release() {
 func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
 	q := requests.Get().(*request)
 	defer q.release()
-	held, err := h.in.readBody(r, q)
-	defer h.in.memory.release(held)
+	q.loan.memory = h.in.memory
+	err := h.in.readBody(w, r, q)
 	q.begin(r, time.Now())
+	q.lenient = h.in.malformed == "accept"
 	if err == nil {
 		err = h.take(r, q)
 	}
@@ -66,15 +72,12 @@ func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
 
 // take decodes the body and sends its events on.
 func (h *httpHandler) take(r *http.Request, q *request) error {
-	if err := h.in.decode.events(r, q); err != nil {
-		if h.in.malformed == "accept" && errors.As(err, new(*malformedError)) {
-			h.in.counts.lost(err)
-			return nil
-		}
-		return err
+	err := h.in.decode.events(r, q)
+	if q.lenient {
+		err = h.forgive(q, err)
 	}
-	if len(q.events) == 0 {
-		return nil
+	if err != nil || len(q.events) == 0 {
+		return err
 	}
 	if err := h.in.decorate(r, q); err != nil {
 		return err
@@ -86,6 +89,17 @@ func (h *httpHandler) take(r *http.Request, q *request) error {
 	}
 	h.in.counts.events(len(q.events), len(q.body))
 	return certify(&h.in.transport, connOf(r), h.emit).Emit(ctx, tag, q.events)
+}
+
+// forgive is malformed accept: 200 for what Fluentd throws away without a word. It
+// is counted here.
+func (h *httpHandler) forgive(q *request, err error) error {
+	lost := q.lost
+	if err != nil && errors.As(err, new(*malformedError)) && !errors.Is(err, errNoBody) && !errors.Is(err, errTimeText) {
+		lost, err = lost+1, nil
+	}
+	h.in.counts.lost(lost)
+	return err
 }
 
 // tag is the path without its first slash, the others turned into dots. Empty
@@ -142,11 +156,11 @@ var (
 // never be taken, 503 may be sent again.
 func (h *httpHandler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		h.in.counts.refused("client gone")
+		h.in.counts.refused(statusGone, "client gone")
 		panic(http.ErrAbortHandler) // nobody listens; net/http closes quietly
 	}
 	status, text := statusOf(err)
-	h.in.counts.refused(strconv.Itoa(status))
+	h.in.counts.refused(status, reasonOf(err))
 	if h.in.dumpErrors {
 		h.in.counts.logRefusal(h.in.env.Log, status, err)
 	}
@@ -155,62 +169,20 @@ func (h *httpHandler) refuse(w http.ResponseWriter, r *http.Request, err error) 
 	switch status {
 	case http.StatusServiceUnavailable:
 		head.Set("Retry-After", "1")
-	case http.StatusRequestEntityTooLarge:
-		head.Set("Connection", "close")
+	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout:
+		closing(head, r)
 	}
 	if errors.As(err, new(*decodeError)) {
-		head.Set("Connection", "close")
-		text = ""
+		head.Del("Connection") // as in Fluentd, which closes without a word
 	}
 	head.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
 }
 
-// statusOf gives an error its answer. The texts of 400, 413 and 500 are laid out
-// as Fluentd lays them out.
-func statusOf(err error) (status int, text string) {
-	var malformed *malformedError
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, new(*decodeError)):
-		return http.StatusBadRequest, ""
-	case errors.As(err, &malformed):
-		return http.StatusBadRequest, "400 Bad Request\n" + malformed.Error() + "\n"
-	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, "Too large"
-	case errors.As(err, new(*tlsconf.TagError)):
-		return http.StatusForbidden, "403 Forbidden\n" + err.Error() + "\n"
-	case errors.Is(err, buffer.ErrTooLarge):
-		return http.StatusRequestEntityTooLarge, "413 Request Entity Too Large\n" + err.Error() + "\n"
-	case errors.Is(err, buffer.ErrStaleSource):
-		return http.StatusConflict, "409 Conflict\n" + err.Error() + "\n"
-	case errors.As(err, new(*plugin.FormatError)):
-		return http.StatusInternalServerError, "500 Internal Server Error\n" + err.Error() + "\n"
-	default:
-		return http.StatusServiceUnavailable, "503 Service Unavailable\n" + err.Error() + "\n"
+// closing says that the connection ends here. HTTP/2 has no such header.
+func closing(head http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		head.Set("Connection", "close")
 	}
-}
-
-// malformedError is a body that will never be taken, whoever sends it how often.
-type malformedError struct{ err error }
-
-func (e *malformedError) Error() string { return e.err.Error() }
-func (e *malformedError) Unwrap() error { return e.err }
-
-// decodeError is a body that can not be unpacked; Fluentd answers it without a
-// text and closes.
-type decodeError struct{ err error }
-
-func (e *decodeError) Error() string { return e.err.Error() }
-func (e *decodeError) Unwrap() error { return e.err }
-
-// timeOfQuery is ?time= as Fluentd reads it: the leading number of the text, as
-// a double; 0 or no number is now.
-func timeOfQuery(text string) (event.Time, bool) {
-	seconds := rubyToF(text)
-	if seconds == 0 {
-		return event.TimeOf(time.Now()), text != ""
-	}
-	return floatTime(seconds), true
 }

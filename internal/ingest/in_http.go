@@ -30,7 +30,12 @@ type inHTTP struct {
 	port                int
 	bind                string
 	bodyLimit, unzipped int64
+	unzippedSet         bool // decompression_size_limit is written
 	memoryLimit         int64
+	memoryWait          time.Duration
+	minRate             int64
+	answerTimeout       time.Duration
+	http2               bool
 	keepalive           time.Duration
 	headerTimeout       time.Duration
 	bodyTimeout         time.Duration
@@ -60,11 +65,15 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.Int("port", &in.port, 9880, "Port to listen on.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.Size("body_size_limit", &in.bodyLimit, 32<<20, "Largest body, as sent.")
-	p.Size("decompression_size_limit", &in.unzipped, 256<<20, "Largest body after unpacking gzip or deflate.")
-	p.Size("request_memory_limit", &in.memoryLimit, 64<<20, "Memory for the bodies of all requests under way; one larger body is taken alone.")
+	p.Size("decompression_size_limit", &in.unzipped, 256<<20, "Largest body after unpacking gzip or deflate. Unless it is written here, it is no more than request_memory_limit.").Present(&in.unzippedSet)
+	p.Size("request_memory_limit", &in.memoryLimit, 64<<20, "Memory for all requests under way: what they sent, unpacked, and the records made of it. A larger limit on bodies raises it.")
+	p.Time("request_memory_wait", &in.memoryWait, 5*time.Second, "How long a request waits for its memory before it is answered 503.")
 	p.Time("keepalive_timeout", &in.keepalive, 10*time.Second, "How long an idle connection stays open.")
 	p.Time("header_timeout", &in.headerTimeout, 10*time.Second, "How long a client may take to send a request's head.")
 	p.Time("body_timeout", &in.bodyTimeout, 60*time.Second, "How long a client may take to send a request's body.")
+	p.Size("min_body_rate", &in.minRate, 500, "Bytes per second that a client must send of a body, once header_timeout is over; 0 is any.")
+	p.Time("answer_timeout", &in.answerTimeout, 10*time.Second, "How long a client may take to receive its answer.")
+	p.Bool("http2", &in.http2, true, "Serve HTTP/2 to clients that ask for it.")
 	p.Time("blocking_timeout", &in.blockingTimeout, 500*time.Millisecond, "Accepted; nothing here blocks in turns.")
 	p.Int("backlog", &in.backlog, 0, "Accepted; the system's own limit holds.")
 	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
@@ -104,10 +113,23 @@ func (in *inHTTP) Address() string { return net.JoinHostPort(in.bind, strconv.It
 // Start prepares what Run serves with, and opens the certificates: a key that
 // does not fit is refused before anything listens.
 func (in *inHTTP) Start(ctx context.Context) error {
-	in.memory = newMemory(in.memoryLimit)
+	in.fitMemory()
 	in.counts = newHTTPCounts(in.env, in.tally)
 	in.decode = newDecoder(in)
+	if in.http2 {
+		in.transport.Protocols = []string{"h2", "http/1.1"}
+	}
 	return in.transport.Open(in.env.Log, in.env.Metrics)
+}
+
+// fitMemory makes room for the largest body that was asked for.
+func (in *inHTTP) fitMemory() {
+	total := max(in.memoryLimit, in.bodyLimit)
+	if in.unzippedSet {
+		total = max(total, in.unzipped)
+	}
+	in.unzipped = min(in.unzipped, total)
+	in.memory = newMemory(total, in.memoryWait)
 }
 
 // Run serves until ctx ends, then answers what is in flight.
@@ -117,10 +139,12 @@ func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
 		return err
 	}
 	srv := &http.Server{
+		Protocols:         in.protocols(),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 128 << 10, MaxReceiveBufferPerStream: 64 << 10},
 		Handler:           in.routes(e),
 		IdleTimeout:       in.keepalive,
 		ReadHeaderTimeout: in.headerTimeout,
-		MaxHeaderBytes:    80 << 10,
+		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(in.env.Log.Handler(), slog.LevelDebug),
 		// A request outlives the signal that stops the source: it is answered.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
@@ -135,7 +159,7 @@ func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
 // request to note what it matched.
 func (in *inHTTP) routes(e plugin.Emitter) http.Handler {
 	h := &httpHandler{in: in, emit: e}
-	return chi.Chain(in.counts.middleware, keepAlive, in.crossOrigin, refuseGet).HandlerFunc(h.post)
+	return chi.Chain(noteHead, in.counts.middleware, keepAlive, in.crossOrigin, refuseGet).HandlerFunc(h.post)
 }
 
 func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
@@ -144,8 +168,18 @@ func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", in.Address(), err)
 	}
-	ln = rememberingListener(limitConnections(ln, in.maxConnections), in.headers)
-	return in.transport.Listen(ln), nil
+	return &watched{
+		Listener: in.transport.Listen(limitConnections(ln, in.maxConnections)), memory: in.memory, keepsHead: in.headers, patience: in.answerTimeout,
+		refused: func(reason string) { in.counts.refused(0, reason) },
+	}, nil
+}
+
+// protocols: net/http knows HTTP/2 by its first bytes, since it does not see TLS.
+func (in *inHTTP) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(in.http2)
+	return p
 }
 
 // shutdownGrace is how long requests in flight may take after a stop signal.

@@ -52,7 +52,7 @@ func newLive(s *Server, log *slog.Logger, m *metrics.Registry) *live {
 	l.guests.live = l
 	l.outer = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		NextProtos:         protocols,
+		NextProtos:         s.protocols(),
 		GetConfigForClient: l.configFor,
 		// The keys of session tickets are the outer configuration's, so that clients
 		// resume their sessions when certificates have been replaced. What they may not
@@ -70,8 +70,13 @@ func (l *live) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return m.config, nil
 }
 
-// protocols: net/http serves HTTP/2 at up to twice the CPU per small request.
-var protocols = []string{"http/1.1"}
+// protocols are those that a client may choose from.
+func (s *Server) protocols() []string {
+	if s.Protocols != nil {
+		return s.Protocols
+	}
+	return []string{"http/1.1"}
+}
 
 func (l *live) paths() []string {
 	s := l.server
@@ -112,7 +117,7 @@ func (l *live) read(files *snapshot) (*material, error) {
 		return nil, err
 	}
 	m.ends = append(m.ends, firstEnd(s.certificateFile(), "server", []*x509.Certificate{pair.Leaf}))
-	m.config = &tls.Config{Certificates: []tls.Certificate{*pair}, NextProtos: protocols}
+	m.config = &tls.Config{Certificates: []tls.Certificate{*pair}, NextProtos: s.protocols()}
 	s.versions.apply(m.config)
 	if !s.clientAuth || s.insecure {
 		return m, nil

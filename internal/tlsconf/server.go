@@ -31,7 +31,8 @@ import (
 
 // Server is the <transport> section of a source.
 type Server struct {
-	Kind string // tcp, tls or udp
+	Kind      string   // tcp, tls or udp
+	Protocols []string // what clients may choose by ALPN; nil: HTTP/1.1
 
 	versions
 	insecure, fips              bool
