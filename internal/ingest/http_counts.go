@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -98,9 +99,13 @@ func (c *httpCounts) logRefusal(log *slog.Logger, status int, err error) {
 	}
 	c.last[status] = refusalLog{at: time.Now()}
 	c.mu.Unlock()
-	attrs := []any{"error", err.Error(), "status", status}
+	attrs := []any{"error", err.Error()}
 	if last.quiet > 0 {
 		attrs = append(attrs, "not_logged", last.quiet)
 	}
-	log.Error("failed to process request", attrs...)
+	if errors.As(err, new(*decodeError)) {
+		log.Warn("fails to decode payload", attrs...)
+		return
+	}
+	log.Error("failed to process request", append(attrs, "status", status)...)
 }

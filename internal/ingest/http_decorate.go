@@ -18,7 +18,7 @@ func (in *inHTTP) decorate(r *http.Request, q *request) error {
 	for i := range q.events {
 		record := q.events[i].Record
 		if in.headers {
-			addHeaders(record, r)
+			addHeaders(record, r, len(in.auth.rules) > 0)
 		}
 		if in.queries {
 			addQuery(record, r.URL.RawQuery)
@@ -31,12 +31,12 @@ func (in *inHTTP) decorate(r *http.Request, q *request) error {
 }
 
 // addHeaders adds HTTP_* fields in the order in which the client sent them; one
-// given twice becomes an array.
-func addHeaders(record *event.Record, r *http.Request) {
+// given twice becomes an array. A secret that we ask for is no part of an event.
+func addHeaders(record *event.Record, r *http.Request, hideSecret bool) {
 	seen := map[string]bool{}
 	for _, name := range headOrder(r) {
 		key := "HTTP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		if seen[key] {
+		if seen[key] || hideSecret && key == "HTTP_AUTHORIZATION" {
 			continue
 		}
 		seen[key] = true

@@ -51,6 +51,8 @@ type inHTTP struct {
 	malformed           string
 	format              string
 	transport           tlsconf.Server
+	auth                auths
+	rates               rates
 	parser              plugin.Parser
 	decode              decoder
 	memory              *memory
@@ -88,6 +90,10 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.Bool("dump_error_log", &in.dumpErrors, true, "Log requests that fail.")
 	p.String("malformed", &in.malformed, "reject", "What to do with a body that can not be taken: reject answers 400, accept answers 200 and loses it, as Fluentd does.").Enum("reject", "accept")
 	p.String("format", &in.format, "default", "Format of the body, from before <parse> sections; default goes by content type.").Deprecated("write a <parse> section with this @type")
+	p.Float("rate_limit", &in.rates.perSecond, 0, "Requests per second of one client: by its certificate, else its <auth> section, else its address. More are answered 429. 0 is any number.")
+	p.Int("rate_limit_burst", &in.rates.burst, 0, "Requests that a client may send at once before rate_limit counts; 0 is those of one second.")
+	param.Sections(p, "auth", &in.auth.rules, func(p *param.Set, a *authRule) { a.params(p) },
+		"A client that shows a secret. With such sections nobody else may send, but who shows a certificate that client_cert_auth asks for.")
 	in.transport.SubjectParam(p)
 	in.transport.Section(p)
 	param.Plugin(p, "parse", &in.parser, inHTTPType, in.parserOf, "How bodies are read: with a @type by that parser, whatever their content type says; without one by content type.")
@@ -100,6 +106,12 @@ func (in *inHTTP) Check() error {
 	}
 	if in.port < 0 || in.port > 65535 {
 		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
+	}
+	if in.rates.perSecond < 0 {
+		return param.Errorf("rate_limit", "0 is no limit", "%g is no rate", in.rates.perSecond)
+	}
+	if err := in.auth.check(); err != nil {
+		return err
 	}
 	return in.transport.Check()
 }
@@ -116,10 +128,24 @@ func (in *inHTTP) Start(ctx context.Context) error {
 	in.fitMemory()
 	in.counts = newHTTPCounts(in.env, in.tally)
 	in.decode = newDecoder(in)
+	if err := in.openAuth(); err != nil {
+		return err
+	}
 	if in.http2 {
 		in.transport.Protocols = []string{"h2", "http/1.1"}
 	}
 	return in.transport.Open(in.env.Log, in.env.Metrics)
+}
+
+func (in *inHTTP) openAuth() error {
+	if len(in.auth.rules) == 0 {
+		return nil
+	}
+	if !in.transport.TLS() {
+		in.env.Log.Warn("<auth> without <transport tls>: everybody on the way can read the secrets")
+	}
+	in.transport.ClientsOptional = true
+	return in.auth.open(in.env.Log)
 }
 
 // fitMemory makes room for the largest body that was asked for.
@@ -138,14 +164,20 @@ func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
 	if err != nil {
 		return err
 	}
+	return in.serveOn(ctx, ln, e)
+}
+
+func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter) error {
 	srv := &http.Server{
 		Protocols:         in.protocols(),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 128 << 10, MaxReceiveBufferPerStream: 64 << 10},
 		Handler:           in.routes(e),
 		IdleTimeout:       in.keepalive,
 		ReadHeaderTimeout: in.headerTimeout,
-		MaxHeaderBytes:    maxHead,
-		ErrorLog:          slog.NewLogLogger(in.env.Log.Handler(), slog.LevelDebug),
+		// OPTIONS * is ours to answer too.
+		DisableGeneralOptionsHandler: true,
+		MaxHeaderBytes:               maxHead,
+		ErrorLog:                     slog.NewLogLogger(in.env.Log.Handler(), slog.LevelDebug),
 		// A request outlives the signal that stops the source: it is answered.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ConnContext: rememberConn,
@@ -159,7 +191,7 @@ func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
 // request to note what it matched.
 func (in *inHTTP) routes(e plugin.Emitter) http.Handler {
 	h := &httpHandler{in: in, emit: e}
-	return chi.Chain(noteHead, in.counts.middleware, keepAlive, in.crossOrigin, refuseGet).HandlerFunc(h.post)
+	return chi.Chain(noteHead, in.counts.middleware, keepAlive, in.admit, in.crossOrigin, refuseGet).HandlerFunc(h.post)
 }
 
 func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {

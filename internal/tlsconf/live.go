@@ -144,6 +144,9 @@ func (s *Server) askClients(m *material, files *snapshot) error {
 		m.ends = append(m.ends, lists.ends...)
 	}
 	m.config.ClientAuth, m.config.ClientCAs = tls.RequireAndVerifyClientCert, poolOf(authorities)
+	if s.ClientsOptional {
+		m.config.ClientAuth = tls.VerifyClientCertIfGiven
+	}
 	m.config.VerifyConnection = func(c tls.ConnectionState) error { return s.vouch(c, lists) }
 	return nil
 }
@@ -192,6 +195,9 @@ func (s *Server) vouch(c tls.ConnectionState, lists *revocations) error {
 		if err := lists.check(chain); err != nil {
 			return err
 		}
+	}
+	if len(c.PeerCertificates) == 0 && s.ClientsOptional {
+		return nil
 	}
 	leaf := c.PeerCertificates[0]
 	if _, ok := s.clients.Allowed(leaf); !ok {

@@ -33,6 +33,9 @@ import (
 type Server struct {
 	Kind      string   // tcp, tls or udp
 	Protocols []string // what clients may choose by ALPN; nil: HTTP/1.1
+	// ClientsOptional lets clients in that show no certificate although client_cert_auth
+	// is on; the source has another way to know them. PeerOf is nil for them.
+	ClientsOptional bool
 
 	versions
 	insecure, fips              bool
