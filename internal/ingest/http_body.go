@@ -48,19 +48,14 @@ func (in *inHTTP) share(length int64, encoding string) int64 {
 	return min(length, in.memory.total)
 }
 
-func (in *inHTTP) readAll(w http.ResponseWriter, r *http.Request, q *request) error {
-	if r.Body == nil || r.ContentLength == 0 {
-		q.body = q.body[:0]
-		return nil
-	}
+func (in *inHTTP) readAll(w http.ResponseWriter, r *http.Request, q *request) (err error) {
 	src := &pacer{src: r.Body, clock: http.NewResponseController(w), began: time.Now(), most: in.bodyTimeout, grace: in.headerTimeout, rate: in.minRate}
-	defer src.stop()
-	var err error
 	if r.ContentLength >= 0 {
 		q.body, err = readExactly(src, q.body, int(r.ContentLength))
 	} else {
 		q.body, err = q.readLimited(src, q.body, in.bodyLimit, 0)
 	}
+	src.stop(err)
 	return err
 }
 

@@ -48,9 +48,11 @@ func (p *pacer) until() time.Time {
 	return until
 }
 
-// stop takes the deadline away: what is done with the body may take its time.
-func (p *pacer) stop() {
-	if !p.set.IsZero() {
+// stop takes the deadline away when all has been read: what is done with the body
+// may take its time. Until then it stays, since net/http reads on to the end of a
+// body that was refused.
+func (p *pacer) stop(err error) {
+	if err == nil {
 		_ = p.clock.SetReadDeadline(time.Time{})
 	}
 }

@@ -174,6 +174,7 @@ func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter
 		Handler:           in.routes(e),
 		IdleTimeout:       in.keepalive,
 		ReadHeaderTimeout: in.headerTimeout,
+		ReadTimeout:       in.readTimeout(),
 		// OPTIONS * is ours to answer too.
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               maxHead,
@@ -204,6 +205,15 @@ func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
 		Listener: in.transport.Listen(limitConnections(ln, in.maxConnections)), memory: in.memory, keepsHead: in.headers, patience: in.answerTimeout,
 		refused: func(reason string) { in.counts.refused(0, reason) },
 	}, nil
+}
+
+// readTimeout bounds what is read of a request beside its body's own clock, such as
+// the body of one that was refused.
+func (in *inHTTP) readTimeout() time.Duration {
+	if in.headerTimeout <= 0 || in.bodyTimeout <= 0 {
+		return 0
+	}
+	return in.headerTimeout + in.bodyTimeout
 }
 
 // protocols: net/http knows HTTP/2 by its first bytes, since it does not see TLS.

@@ -29,13 +29,25 @@ type pipeline struct {
 	events []string
 	fail   func(tag string) error // nil: never
 	hold   chan struct{}          // Emit waits until it is closed
-	came   chan struct{}          // one for each Emit that returns
+	// One for each Emit that begins, and that returns; more than anybody waits for are
+	// left out.
+	entered, came chan struct{}
 }
 
-func newPipeline() *pipeline { return &pipeline{came: make(chan struct{}, 1<<16)} }
+func newPipeline() *pipeline {
+	return &pipeline{entered: make(chan struct{}, 1<<10), came: make(chan struct{}, 1<<10)}
+}
+
+func note(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
 
 func (p *pipeline) Emit(ctx context.Context, tag string, es event.Stream) error {
-	defer func() { p.came <- struct{}{} }()
+	note(p.entered)
+	defer note(p.came)
 	if p.hold != nil {
 		select {
 		case <-p.hold:
