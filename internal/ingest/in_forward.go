@@ -122,6 +122,11 @@ func (in *inForward) Run(ctx context.Context, e plugin.Emitter) error {
 	if err != nil {
 		return err
 	}
+	return in.serveAll(ctx, tcp, e)
+}
+
+// serveAll accepts connections on tcp, and heartbeats on the same port of UDP.
+func (in *inForward) serveAll(ctx context.Context, tcp net.Listener, e plugin.Emitter) error {
 	var lc net.ListenConfig
 	udp, err := lc.ListenPacket(ctx, "udp", tcp.Addr().String())
 	if err != nil {
