@@ -2,8 +2,11 @@ package forward
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha512"
 	"encoding/hex"
+	"errors"
+	"fmt"
 
 	"github.com/sluicelog/sluice/internal/event"
 )
@@ -131,3 +134,36 @@ func digest(parts ...string) string {
 
 // Equal compares digests without telling by its time how far they agree.
 func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+
+// Proof is the client's side of a handshake: what it proves, and what the server
+// must prove.
+type Proof struct{ hostname, key, salt, nonce, auth string }
+
+// NewProof begins the answer to a server's HELO. hostname is the client's own.
+func NewProof(hostname, key string, h Helo) *Proof {
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt) // never fails
+	return &Proof{hostname: hostname, key: key, salt: string(salt), nonce: h.Nonce, auth: h.Auth}
+}
+
+// Ping proves the shared key, and the user where the server asks for one.
+func (p *Proof) Ping(user, password string) Ping {
+	ping := Ping{Hostname: p.hostname, Salt: p.salt, Digest: KeyDigest(p.salt, p.hostname, p.nonce, p.key)}
+	if p.auth != "" {
+		ping.User, ping.PasswordDigest = user, PasswordDigest(p.auth, user, password)
+	}
+	return ping
+}
+
+// Judge holds the server to the shared key, too.
+func (p *Proof) Judge(pong Pong) error {
+	switch {
+	case !pong.OK:
+		return fmt.Errorf("authentication failed: %s", pong.Reason)
+	case pong.Hostname == p.hostname:
+		return errors.New("same hostname between input and output: invalid configuration")
+	case !Equal(pong.Digest, KeyDigest(p.salt, pong.Hostname, p.nonce, p.key)):
+		return errors.New("shared key mismatch")
+	}
+	return nil
+}

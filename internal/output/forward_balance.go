@@ -28,7 +28,7 @@ func (b *balancer) set(servers []forwardServer, o *forwardOptions) {
 	old := b.nodes
 	b.nodes = nil
 	for _, s := range servers {
-		i := slices.IndexFunc(old, func(n *node) bool { return n.forwardServer == s })
+		i := slices.IndexFunc(old, func(n *node) bool { return n.same(s) })
 		if i < 0 {
 			b.nodes = append(b.nodes, newNode(s, o))
 			continue
@@ -37,7 +37,7 @@ func (b *balancer) set(servers []forwardServer, o *forwardOptions) {
 		old = slices.Delete(slices.Clone(old), i, i+1)
 	}
 	for _, gone := range old {
-		gone.closeIdle(zeroTime)
+		gone.leave()
 	}
 	b.order()
 }
@@ -100,30 +100,43 @@ func (b *balancer) any() bool {
 }
 
 // pick gives send the server whose turn it is and, while that fails, the others,
-// each once.
+// each once; a server that was found to be away by it makes room for standbys at
+// once.
 func (b *balancer) pick(send func(*node) error) error {
 	tried := map[*node]bool{}
 	err := errNoNodes
-	for _, n := range b.round() {
-		if tried[n] || !n.available() {
-			continue
+	for {
+		n := b.turn(tried)
+		if n == nil {
+			return err
 		}
 		tried[n] = true
 		if err = send(n); err == nil {
 			return nil
 		}
+		b.log.Debug("failed to forward a chunk; the next server is tried", "server", n.String(), "error", err)
+		if !n.available() {
+			b.rebuild()
+		}
 	}
-	return err
 }
 
-// round is one round from the next turn on, and takes that turn.
-func (b *balancer) round() []*node {
+// turn takes the next turn of a server that was not tried. When all that have turns
+// were, the standbys are the last hope, also for servers that nobody watches.
+func (b *balancer) turn(tried map[*node]bool) *node {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.turns) == 0 {
-		return nil
+	for i := range b.turns {
+		at := (b.next + i) % len(b.turns)
+		if n := b.turns[at]; !tried[n] && n.available() {
+			b.next = (at + 1) % len(b.turns)
+			return n
+		}
 	}
-	from := b.next
-	b.next = (b.next + 1) % len(b.turns)
-	return slices.Concat(b.turns[from:], b.turns[:from])
+	for _, n := range b.nodes {
+		if n.Standby && !tried[n] && n.available() {
+			return n
+		}
+	}
+	return nil
 }

@@ -1,24 +1,15 @@
 package output
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/tls"
-	"encoding/base64"
-	"errors"
-	"fmt"
-	"io"
 	"net"
-	"os"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/sluicelog/sluice/internal/forward"
+	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
 // node is a server with what is known of it.
@@ -31,13 +22,15 @@ type node struct {
 	usable   bool
 	detector *detector // nil: it is not watched, and always usable
 	idle     []*link
+	gone     bool // no longer among the servers
 }
 
 func newNode(s forwardServer, o *forwardOptions) *node {
-	n := &node{forwardServer: s, o: o, usable: true, resolver: resolver{host: s.Host, o: o}}
+	n := &node{forwardServer: s, o: o, usable: true, resolver: resolver{host: s.Host, o: o, lookup: net.DefaultResolver.LookupHost}}
 	if o.detect != nil {
 		n.detector = newDetector(*o.detect, time.Now())
 	}
+	o.counts.usable(n, true)
 	return n
 }
 
@@ -57,214 +50,58 @@ func (n *node) giveUp() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.detector != nil {
-		n.usable = false
+		n.use(false)
+	}
+}
+
+// use changes whether the server is used. The caller holds mu.
+func (n *node) use(usable bool) {
+	n.usable = usable
+	n.o.counts.usable(n, usable)
+	if !usable {
 		n.resolver.forget()
 	}
 }
 
-// link is a connection to a server, past the handshake.
-type link struct {
-	conn  net.Conn
-	tcp   net.Conn // below TLS
-	read  *forward.Decoder
-	since time.Time // idle
+// beat takes a heartbeat of a server; true when it is to be used again.
+func (n *node) beat(now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.detector.add(now)
+	if n.usable || !n.detector.recovered() {
+		return false
+	}
+	n.use(true)
+	n.o.log.Warn("recovered forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port)
+	return true
 }
 
-func (l *link) close() { _ = l.conn.Close() }
-
-// largestAnswer bounds what a server may say in one message.
-const largestAnswer = 64 << 10
-
-// connect opens a connection and proves both sides to each other.
-func (n *node) connect(ctx context.Context) (*link, error) {
-	tcp, err := n.dial(ctx)
-	if err != nil {
-		return nil, err
+// check looks whether a server is away by now; true when it was not before.
+func (n *node) check(now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := n.detector
+	silent := d.silent(now)
+	if !n.usable {
+		if silent {
+			d.reset()
+		}
+		return false
 	}
-	l := &link{conn: tcp, tcp: tcp}
-	if n.o.tls != nil {
-		l.conn = tls.Client(tcp, n.o.tls.ConfigFor(cmp.Or(n.Name, n.Host)))
-	}
-	l.read = forward.NewDecoder(l.conn)
-	l.read.Limit = largestAnswer
-	if err := n.handshake(ctx, l); err != nil {
-		l.close()
-		return nil, fmt.Errorf("connect to %s: %w", n, err)
-	}
-	return l, nil
-}
-
-// dial tries the server's addresses one after the other.
-func (n *node) dial(ctx context.Context) (net.Conn, error) {
-	addresses, err := n.resolver.addresses(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w", n.Host, err)
-	}
-	for _, ip := range addresses {
-		var conn net.Conn
-		if conn, err = (dialer{n.o.connect, n.o.send}).dial(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(n.Port))); err == nil {
-			return conn, nil
+	phi := 0.0
+	if !silent {
+		if phi = d.level(now); !d.phi || phi <= float64(d.threshold) {
+			return false
 		}
 	}
-	return nil, err
-}
-
-// handshake is that of TLS, then HELO, PING, PONG where keys are shared.
-func (n *node) handshake(ctx context.Context, l *link) error {
-	if err := l.conn.SetReadDeadline(time.Now().Add(n.o.send)); err != nil {
-		return err
+	if silent {
+		n.o.log.Warn("detached forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port, "hard_timeout", true)
+	} else {
+		n.o.log.Warn("detached forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port, "phi", phi, "phi_threshold", d.threshold)
 	}
-	if t, ok := l.conn.(*tls.Conn); ok {
-		if err := t.HandshakeContext(ctx); err != nil {
-			return err
-		}
-	}
-	if n.o.security == nil {
-		return nil
-	}
-	v, err := l.read.Value()
-	if err != nil {
-		return fmt.Errorf("read HELO: %w", err)
-	}
-	helo, err := forward.ReadHelo(v)
-	if err != nil {
-		return err
-	}
-	key := cmp.Or(n.SharedKey, n.o.security.sharedKey)
-	salt := make([]byte, 16)
-	_, _ = rand.Read(salt) // never fails
-	ping := forward.Ping{
-		Hostname: n.o.security.hostname, Salt: string(salt),
-		Digest: forward.KeyDigest(string(salt), n.o.security.hostname, helo.Nonce, key),
-	}
-	if helo.Auth != "" {
-		ping.User, ping.PasswordDigest = n.Username, forward.PasswordDigest(helo.Auth, n.Username, n.Password)
-	}
-	if _, err := l.conn.Write(ping.Append(nil)); err != nil {
-		return err
-	}
-	if v, err = l.read.Value(); err != nil {
-		return fmt.Errorf("read PONG: %w", err)
-	}
-	pong, err := forward.ReadPong(v)
-	if err != nil {
-		return err
-	}
-	return n.judge(pong, string(salt), helo.Nonce, key)
-}
-
-// judge holds the server to the shared key, too.
-func (n *node) judge(pong forward.Pong, salt, nonce, key string) error {
-	switch {
-	case !pong.OK:
-		return fmt.Errorf("authentication failed: %s", pong.Reason)
-	case pong.Hostname == n.o.security.hostname:
-		return errors.New("same hostname between input and output: invalid configuration")
-	case !forward.Equal(pong.Digest, forward.KeyDigest(salt, pong.Hostname, nonce, key)):
-		return errors.New("shared key mismatch")
-	}
-	return nil
-}
-
-// send sends one chunk, of so many bytes, and waits for the acknowledgement where
-// one is asked for.
-func (n *node) send(ctx context.Context, b body, size int64) error {
-	l, err := n.take(ctx)
-	if err != nil {
-		return err
-	}
-	if err := n.sendOver(l, b, size); err != nil {
-		l.close()
-		return fmt.Errorf("send chunk to %s: %w", n, err)
-	}
-	if n.o.keepalive {
-		n.putBack(l)
-		return nil
-	}
-	l.close()
-	return nil
-}
-
-func (n *node) sendOver(l *link, b body, size int64) error {
-	option := forward.Option{Size: b.chunk.Events(), Compressed: n.o.compress}
-	if n.o.ack {
-		option.Chunk = chunkOption(b)
-	}
-	r, err := b.open()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	w := bufio.NewWriterSize(l.conn, 64<<10)
-	_, _ = w.Write(forward.AppendPackedHead(nil, b.chunk.Meta().Tag, size)) // Flush says it
-	if sent, err := io.Copy(w, r); err != nil {
-		return err
-	} else if sent != size {
-		return fmt.Errorf("chunk has %d bytes and had %d", sent, size)
-	}
-	_, _ = w.Write(forward.AppendOption(nil, option))
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	switch {
-	case n.o.ack:
-		return n.await(l, option.Chunk)
-	case !n.o.keepalive:
-		return l.finish()
-	}
-	return nil
-}
-
-// chunkOption is the chunk's id as Fluentd writes it: Base64 with a line break.
-func chunkOption(b body) string {
-	id := b.chunk.ID()
-	return base64.StdEncoding.EncodeToString(id[:]) + "\n"
-}
-
-// await waits for {"ack": id}. A server that says nothing, or hangs up, is given up.
-func (n *node) await(l *link, id string) error {
-	if err := l.conn.SetReadDeadline(time.Now().Add(n.o.ackTimeout)); err != nil {
-		return err
-	}
-	v, err := l.read.Value()
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		n.giveUp()
-		return errors.New("no response from node. regard it as unavailable")
-	case errors.Is(err, io.EOF):
-		n.giveUp()
-		return errors.New("destination node closed the connection. regard it as unavailable")
-	case err != nil:
-		return fmt.Errorf("read acknowledgement: %w", err)
-	}
-	ack, err := forward.AckOf(v)
-	if err == nil && ack != id {
-		err = errors.New("ack in response and chunk id in sent data are different")
-	}
-	return err
-}
-
-// finishTime is how long a server may take to read to the end what it was sent.
-const finishTime = 2 * time.Second
-
-// finish ends the sending and looks whether the server hangs up in order: then it
-// has read everything. A reset means that it has not. One that does neither is
-// left alone.
-func (l *link) finish() error {
-	half, ok := l.conn.(interface{ CloseWrite() error })
-	if !ok {
-		half, ok = l.tcp.(*progressConn).Conn.(interface{ CloseWrite() error })
-	}
-	if !ok {
-		return nil
-	}
-	if err := errors.Join(half.CloseWrite(), l.conn.SetReadDeadline(time.Now().Add(finishTime))); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, l.conn); errors.Is(err, unix.ECONNRESET) {
-		return err
-	}
-	return nil
+	n.use(false)
+	d.reset()
+	return true
 }
 
 // take is an idle connection that is still good, or a new one.
@@ -296,16 +133,20 @@ func (n *node) putBack(l *link) {
 	l.since = time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.gone {
+		l.close()
+		return
+	}
 	n.idle = append(n.idle, l)
 }
 
-// closeIdle closes the connections that are idle since before t; all when t is zero.
+// closeIdle closes the connections that are idle since before t.
 func (n *node) closeIdle(t time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	kept := n.idle[:0]
 	for _, l := range n.idle {
-		if t.IsZero() || l.since.Before(t) {
+		if l.since.Before(t) {
 			l.close()
 		} else {
 			kept = append(kept, l)
@@ -314,22 +155,25 @@ func (n *node) closeIdle(t time.Time) {
 	n.idle = kept
 }
 
-// alive reports whether the server has not hung up, without reading anything.
-func (l *link) alive() bool {
-	s, ok := l.tcp.(*progressConn).Conn.(*net.TCPConn)
-	if !ok {
-		return true
+// leave closes all idle connections; those in use are closed when they come back.
+func (n *node) leave() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gone = true
+	for _, l := range n.idle {
+		l.close()
 	}
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return false
-	}
-	open := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT) //nolint:gosec // a descriptor fits
-		open = n > 0 || errors.Is(err, unix.EAGAIN)
-		return true
-	})
-	return err == nil && open
+	n.idle = nil
+	n.o.counts.forget(n)
 }
+
+// tlsFiles is what TLS with the server is made of; nil is plain TCP.
+func (n *node) tlsFiles() *tlsconf.ClientFiles {
+	if n.transport != "" {
+		return n.files
+	}
+	return n.o.tls
+}
+
+// same reports whether a server is configured as this one is.
+func (n *node) same(s forwardServer) bool { return reflect.DeepEqual(n.forwardServer, s) }

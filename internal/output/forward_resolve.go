@@ -10,8 +10,9 @@ import (
 
 // resolver remembers a server's addresses as expire_dns_cache says.
 type resolver struct {
-	host string
-	o    *forwardOptions
+	host   string
+	o      *forwardOptions
+	lookup func(ctx context.Context, host string) ([]string, error)
 
 	mu    sync.Mutex // never held while names are looked up
 	known []string
@@ -29,7 +30,7 @@ func (r *resolver) addresses(ctx context.Context) ([]string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.o.connect)
 	defer cancel()
-	found, err := net.DefaultResolver.LookupHost(ctx, r.host)
+	found, err := r.lookup(ctx, r.host)
 	if err != nil {
 		return nil, err
 	}

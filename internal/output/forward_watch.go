@@ -10,50 +10,6 @@ import (
 	"time"
 )
 
-var zeroTime time.Time
-
-// beat takes a heartbeat of a server; true when it is to be used again.
-func (n *node) beat(now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.detector.add(now)
-	if n.usable || !n.detector.recovered() {
-		return false
-	}
-	n.usable = true
-	n.o.log.Warn("recovered forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port)
-	return true
-}
-
-// check looks whether a server is away by now; true when it was not before.
-func (n *node) check(now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	d := n.detector
-	silent := d.silent(now)
-	if !n.usable {
-		if silent {
-			d.reset()
-		}
-		return false
-	}
-	phi := 0.0
-	if !silent {
-		if phi = d.level(now); !d.phi || phi <= float64(d.threshold) {
-			return false
-		}
-	}
-	if silent {
-		n.o.log.Warn("detached forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port, "hard_timeout", true)
-	} else {
-		n.o.log.Warn("detached forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port, "phi", phi, "phi_threshold", d.threshold)
-	}
-	n.usable = false
-	n.resolver.forget()
-	d.reset()
-	return true
-}
-
 // watcher sends heartbeats, and looks after the servers that are written elsewhere.
 type watcher struct {
 	out *forwardOut
@@ -82,7 +38,7 @@ func newWatcher(o *forwardOut) (*watcher, error) {
 // start begins; the function that it returns ends everything and waits.
 func (w *watcher) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.work.Go(func() { w.every(ctx, watchInterval, w.lookAround) })
+	w.work.Go(func() { w.every(ctx, watchInterval, func() { w.lookAround(ctx) }) })
 	if w.out.heartbeat != "none" {
 		w.work.Go(func() { w.every(ctx, w.out.interval, func() { w.heartbeats(ctx) }) })
 	}
@@ -111,11 +67,11 @@ func (w *watcher) every(ctx context.Context, interval time.Duration, do func()) 
 	}
 }
 
-func (w *watcher) lookAround() {
+func (w *watcher) lookAround(ctx context.Context) {
 	o := w.out
 	changed := false
 	for i := range o.discovery {
-		changed = o.discovery[i].reload(o.env.Log) || changed
+		changed = o.discovery[i].reload(ctx, o.env.Log) || changed
 	}
 	if changed {
 		o.balance.set(o.wanted(), &o.options)

@@ -55,6 +55,7 @@ type forwardOptions struct {
 	dnsTurns        bool
 
 	log      *slog.Logger
+	counts   *forwardCounts
 	security *forwardSecurity     // nil: no handshake
 	tls      *tlsconf.ClientFiles // nil: plain TCP
 	detect   *detectorOptions
@@ -74,6 +75,10 @@ type forwardServer struct {
 	SharedKey string `yaml:"shared_key"`
 	Username  string `yaml:"username"`
 	Password  string `yaml:"password"`
+
+	transport string // tcp or tls; "" is as the output says
+	tls       tlsconf.Client
+	files     *tlsconf.ClientFiles // with transport tls, once started
 }
 
 func (s *forwardServer) params(p *param.Set) {
@@ -85,6 +90,18 @@ func (s *forwardServer) params(p *param.Set) {
 	p.String("shared_key", &s.SharedKey, "", "Key of this server, in place of the common one.").Secret()
 	p.String("username", &s.Username, "", "User to prove.")
 	p.String("password", &s.Password, "", "Password of that user.").Secret()
+	p.String("transport", &s.transport, "", "tls or tcp for this server alone; with tls its own tls_ parameters count, not those of the output.").Enum("", "tcp", "tls")
+	s.tls.ForwardParams(p)
+}
+
+// open reads the certificates that are of this server alone.
+func (s *forwardServer) open(env plugin.Env) error {
+	if s.transport != "tls" {
+		return nil
+	}
+	files, err := s.tls.Open(env.Log, env.Metrics)
+	s.files = files
+	return err
 }
 
 // NewForward makes a forward output.
@@ -177,6 +194,8 @@ func (s *forwardServer) check(secured bool) error {
 		return param.Errorf("weight", "", "%d is not between 0 and %d", s.Weight, maxWeight)
 	case !secured && (s.SharedKey != "" || s.Username != ""):
 		return param.Errorf("shared_key", "add <security> with self_hostname and shared_key", "shared_key and username have no effect without <security>")
+	case s.transport == "tls":
+		return s.tls.Check()
 	}
 	return nil
 }
@@ -186,8 +205,13 @@ func (o *forwardOut) Start(ctx context.Context) error {
 	if err := o.prepare(); err != nil {
 		return err
 	}
+	for i := range o.servers {
+		if err := o.servers[i].open(o.env); err != nil {
+			return err
+		}
+	}
 	for i := range o.discovery {
-		if err := o.discovery[i].load(); err != nil {
+		if err := o.discovery[i].load(ctx, o.env); err != nil {
 			return err
 		}
 	}
@@ -211,6 +235,7 @@ func (o *forwardOut) Start(ctx context.Context) error {
 
 func (o *forwardOut) prepare() error {
 	o.options.log = o.env.Log
+	o.options.counts = newForwardCounts(o.env.Metrics, o.env.ID)
 	if o.security != (forwardSecurity{}) {
 		o.options.security = &o.security
 	}
@@ -259,7 +284,7 @@ func (o *forwardOut) Close(context.Context) error {
 		o.stop = nil
 	}
 	for _, n := range o.balance.all() {
-		n.closeIdle(time.Time{})
+		n.leave()
 	}
 	return nil
 }
