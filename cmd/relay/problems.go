@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/param"
 )
@@ -36,7 +37,7 @@ func (p *program) showProblems(problems *conf.Problems) {
 		if e.Section != nil {
 			p.log.Error("config error in:\n" + dumpOf(e.Section))
 		}
-		p.log.Error(fmt.Sprintf("config error file=%q", p.flags.Config), "error_class", errorClass(e), "error", fluentdText(e))
+		p.log.Error(fmt.Sprintf("config error file=%q", p.flags.Config), "error_class", cli.Bare(errorClass(e)), "error", fluentdText(e))
 	}
 }
 

@@ -182,6 +182,10 @@ func (p *program) reload(s os.Signal) *relay.Loaded {
 		p.log.Error("the new configuration is wrong; the old one goes on")
 		return nil
 	}
+	p.log.Info("restart fluentd worker", "worker", 0)
+	if s == syscall.SIGUSR2 {
+		p.log.Info("zero-downtime-restart: done all sequences, now new processes start to work fully")
+	}
 	return loaded
 }
 

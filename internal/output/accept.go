@@ -1,10 +1,14 @@
 package output
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/buffer"
+	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
 )
@@ -27,6 +31,8 @@ func (o *Buffered) Accept(tx *plugin.Tx, tag string, es event.Stream) error {
 			if o.flush.Mode == "immediate" {
 				o.poke()
 			}
+		} else if errors.Is(err, buffer.ErrFull) {
+			o.full.Log(context.Background(), o.env.Log, slog.LevelWarn, "", "failed to write data into buffer by buffer overflow", "action", cli.Bare(":"+o.buffer.OverflowAction))
 		}
 		batches.Put(batch)
 	})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/internal/buffer"
+	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/param"
 	"github.com/sluicelog/sluice/internal/plugin"
@@ -39,12 +40,17 @@ type Buffered struct {
 	own    ownRetries
 	counts *counts
 	wake   chan struct{}
+	full   *cli.Limit // of the warnings that the buffer is full
 }
+
+// fullInterval is how often at most an output says that its buffer is full: each
+// refused request is in the counts, and in the answer.
+const fullInterval = 5 * time.Second
 
 // NewBuffered gives an output its buffer. secondary makes the output of a
 // <secondary> section.
 func NewBuffered(env plugin.Env, out plugin.Output, secondary func(typ string) (plugin.Output, error)) *Buffered {
-	o := &Buffered{env: env, out: out, makeOther: secondary, wake: make(chan struct{}, 1)}
+	o := &Buffered{env: env, out: out, makeOther: secondary, wake: make(chan struct{}, 1), full: cli.NewLimit(fullInterval)}
 	o.retry.cfg = &o.flush
 	o.buffer = buffer.DefaultConfig()
 	if d, ok := out.(interface{ BufferDefaults(*buffer.Config) }); ok {

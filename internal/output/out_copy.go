@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,7 +45,7 @@ func (o *copying) Check() error {
 		s := store{
 			ignoreError:   strings.Contains(n.Arg, "ignore_error"),
 			ifPrevSuccess: strings.Contains(n.Arg, "ignore_if_prev_success"),
-			name:          fmt.Sprintf("store %d (%s)", i+1, n.Text("@type")),
+			name:          cmp.Or(n.Text("@id"), fmt.Sprintf("store %d (%s)", i+1, n.Text("@type"))),
 		}
 		if i == 0 && s.ifPrevSuccess {
 			return errors.New("ignore_if_prev_success must not be used with the first <store>")
@@ -60,27 +61,42 @@ func (o *copying) Check() error {
 
 // Accept plans the events for every store.
 func (o *copying) Accept(tx *plugin.Tx, tag string, es event.Stream) error {
-	prevFailed := false
-	for _, s := range o.stores {
-		if s.out == nil || s.ifPrevSuccess && !prevFailed {
-			prevFailed = false
-			continue
+	for i := 0; i < len(o.stores); i = o.after(i) {
+		if err := o.give(tx, i, tag, es); err != nil {
+			return err
 		}
-		mine := o.copyOf(es)
-		if !s.ignoreError {
-			if err := s.out.Accept(tx, tag, mine); err != nil {
-				return err
-			}
-			prevFailed = false
-			continue
-		}
-		prevFailed = false
-		tx.IgnoreErrors(func() error { return s.out.Accept(tx, tag, mine) }, func(err error) {
-			prevFailed = true
-			o.env.Log.Error("ignore emit error", "store", s.name, "error", err.Error())
-		})
 	}
 	return nil
+}
+
+// after is the first store behind i that does not wait for another to fail.
+func (o *copying) after(i int) int {
+	for i++; i < len(o.stores) && o.stores[i].ifPrevSuccess; {
+		i++
+	}
+	return i
+}
+
+// give plans the events for store i. When it may fail and does, be it only while
+// the request is committed, the next store gets them if it stands in for this one.
+func (o *copying) give(tx *plugin.Tx, i int, tag string, es event.Stream) error {
+	s := o.stores[i]
+	if s.out == nil {
+		return nil // its section is wrong, and said to be
+	}
+	plan := func() error { return s.out.Accept(tx, tag, o.copyOf(es)) }
+	if !s.ignoreError {
+		return plan()
+	}
+	failed := false
+	return tx.IgnoreErrors(plan, func(err error) error {
+		o.env.Log.Error("ignore emit error in "+s.name, "error", err.Error())
+		if failed || i+1 == len(o.stores) || !o.stores[i+1].ifPrevSuccess {
+			return nil
+		}
+		failed = true
+		return o.give(tx, i+1, tag, es)
+	})
 }
 
 func (o *copying) copyOf(es event.Stream) event.Stream {

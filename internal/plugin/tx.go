@@ -22,74 +22,137 @@ type Acceptor interface {
 //
 // A Tx is used by one goroutine, once.
 type Tx struct {
-	appends  []pending
-	after    []func(context.Context) error
+	appends  []*pending
+	after    []step
 	relabels int
-	lenient  bool           // inside IgnoreErrors
-	source   *buffer.Source // nil unless one of our handlers sent the request
-	room     [1]pending     // of appends: most requests go into one buffer
+	dropped  func(error) error // inside IgnoreErrors; nil: what fails refuses the request
+	source   *buffer.Source    // nil unless one of our handlers sent the request
+
+	// Most requests go into one buffer: the first append lies here.
+	first pending
+	room  [1]*pending
 }
 
 type pending struct {
 	buf     *buffer.Buffer
 	batch   *buffer.Batch
-	lenient bool
-	onDrop  func(error)
+	dropped func(error) error
+	failed  error // what it was dropped for
 	res     *buffer.Reservation
 	ticket  buffer.Ticket
 	written bool
 	done    func(error)
 }
 
+// step is what a direct output does.
+type step struct {
+	emit    func(context.Context) error
+	dropped func(error) error
+}
+
 // Append plans to write a batch to a buffer. done, when not nil, is told how it
 // ended and may reuse the batch's memory.
 func (tx *Tx) Append(b *buffer.Buffer, batch *buffer.Batch, done func(error)) {
-	tx.appends = append(tx.appends, pending{buf: b, batch: batch, lenient: tx.lenient, done: done})
+	p := &tx.first
+	if len(tx.appends) > 0 {
+		p = new(pending)
+	}
+	*p = pending{buf: b, batch: batch, dropped: tx.dropped, done: done}
+	tx.appends = append(tx.appends, p)
 }
 
 // After plans what a direct output does once all buffers are durable.
 func (tx *Tx) After(emit func(context.Context) error) {
-	if tx.lenient {
-		strict := emit
-		emit = func(ctx context.Context) error { _ = strict(ctx); return nil }
-	}
-	tx.after = append(tx.after, emit)
+	tx.after = append(tx.after, step{emit, tx.dropped})
 }
 
 // IgnoreErrors runs plan so that what it plans may fail without failing the
-// request, as <store ignore_error> asks. dropped is told each such error.
-func (tx *Tx) IgnoreErrors(plan func() error, dropped func(error)) {
-	was, from := tx.lenient, len(tx.appends)
-	tx.lenient = true
+// request, as <store ignore_error> asks. dropped is told each such error, now or
+// during Commit; it may plan something in its place, and the error that it
+// returns is one of the request.
+func (tx *Tx) IgnoreErrors(plan func() error, dropped func(error) error) error {
+	outer := tx.dropped
+	fate := func(err error) error {
+		inner := tx.dropped
+		tx.dropped = outer // what is planned now stands outside
+		err = dropped(err)
+		tx.dropped = inner
+		if err != nil && outer != nil {
+			return outer(err)
+		}
+		return err
+	}
+	tx.dropped = fate
 	err := plan()
-	tx.lenient = was
-	for i := range tx.appends[from:] {
-		tx.appends[from+i].onDrop = dropped
-	}
+	tx.dropped = outer
 	if err != nil {
-		dropped(err)
+		return fate(err)
 	}
+	return nil
 }
 
 // Commit reserves, writes, waits, and then runs the direct outputs. Its error is
-// the first refusal, or what the disk said.
+// the first refusal, or what the disk said. What is planned meanwhile, in place of
+// something that was dropped, has its turn too.
 func (tx *Tx) Commit(ctx context.Context) error {
-	err := tx.reserve(ctx)
-	if err == nil {
-		err = errors.Join(tx.write(), tx.wait(ctx))
-	}
-	for _, p := range tx.appends {
-		if p.done != nil {
-			p.done(err)
+	err := tx.store(ctx)
+	for err == nil && len(tx.after) > 0 {
+		next := tx.after[0]
+		tx.after = tx.after[1:]
+		if err = next.emit(ctx); err != nil && next.dropped != nil {
+			err = next.dropped(err)
 		}
-	}
-	for _, emit := range tx.after {
-		if err != nil {
-			return err
+		if err == nil {
+			err = tx.store(ctx)
 		}
-		err = emit(ctx)
 	}
 	return err
+}
+
+// store makes durable what is planned for buffers.
+func (tx *Tx) store(ctx context.Context) error {
+	for len(tx.appends) > 0 {
+		err := tx.reserve(ctx)
+		round := tx.appends
+		tx.appends = nil
+		if err == nil {
+			err = errors.Join(write(round), wait(ctx, round))
+		}
+		settle(round, err)
+		if err != nil {
+			tx.Abort(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// errElsewhere is what an append hears that fell with another one.
+var errElsewhere = errors.New("another output refused the request")
+
+// settle tells each append how it ended.
+func settle(round []*pending, err error) {
+	for _, p := range round {
+		switch {
+		case p.done == nil:
+		case p.failed != nil:
+			p.done(p.failed)
+		case err != nil:
+			p.done(errElsewhere)
+		default:
+			p.done(nil)
+		}
+	}
+}
+
+// drop gives up an append that may fail; without one that may it is the error of
+// the request.
+func (p *pending) drop(err error) error {
+	p.failed = err
+	if p.dropped == nil {
+		return err
+	}
+	return p.dropped(err)
 }
 
 // Abort tells every planned append that it will not happen.
@@ -101,16 +164,17 @@ func (tx *Tx) Abort(err error) {
 	}
 }
 
+// reserve takes in what is planned while it goes: the room for what takes the
+// place of a full buffer is reserved before anything is written.
 func (tx *Tx) reserve(ctx context.Context) error {
-	for i := range tx.appends {
-		p := &tx.appends[i]
+	for i := 0; i < len(tx.appends); i++ {
+		p := tx.appends[i]
 		res, err := p.buf.Reserve(ctx, p.batch)
-		switch {
-		case err == nil:
+		if err == nil {
 			p.res = res
-		case p.lenient:
-			p.onDrop(err)
-		default:
+			continue
+		}
+		if err := p.drop(err); err != nil {
 			for _, reserved := range tx.appends[:i] {
 				if reserved.res != nil {
 					reserved.res.Release()
@@ -124,40 +188,35 @@ func (tx *Tx) reserve(ctx context.Context) error {
 
 // write goes on after an error: what the other buffers were promised they get,
 // so that a sender's retry meets ids that they already know.
-func (tx *Tx) write() error {
+func write(round []*pending) error {
 	var first error
-	for i := range tx.appends {
-		p := &tx.appends[i]
+	for _, p := range round {
 		if p.res == nil {
 			continue
 		}
 		ticket, err := p.res.Write()
-		if err == nil {
-			p.ticket, p.written = ticket, true
-		} else if !p.lenient {
-			first = errors.Join(first, err)
-		} else {
-			p.onDrop(err)
+		if err != nil {
+			first = errors.Join(first, p.drop(err))
+			continue
 		}
+		p.ticket, p.written = ticket, true
 	}
 	return first
 }
 
-func (tx *Tx) wait(ctx context.Context) error {
+func wait(ctx context.Context, round []*pending) error {
 	var first error
-	if len(tx.appends) > 1 {
-		for _, p := range tx.appends {
+	if len(round) > 1 {
+		for _, p := range round {
 			p.ticket.Start() // all disks at the same time
 		}
 	}
-	for _, p := range tx.appends {
+	for _, p := range round {
 		if !p.written {
 			continue
 		}
-		if err := p.ticket.Wait(ctx); err != nil && !p.lenient {
-			first = errors.Join(first, err)
-		} else if err != nil {
-			p.onDrop(err)
+		if err := p.ticket.Wait(ctx); err != nil {
+			first = errors.Join(first, p.drop(err))
 		}
 	}
 	return first
