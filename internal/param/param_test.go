@@ -135,7 +135,7 @@ func TestDefaultsDecodeBack(t *testing.T) {
 func TestProblems(t *testing.T) {
 	tests := []struct{ name, line, want string }{
 		{"missing", "", "t.conf:1:1: match x (sample): name: parameter is required\n  hint: add a line `name ...`: its name."},
-		{"enum", "name n\nmode fst", `mode: valid options are fast,slow but got "fst"` + "\n  hint: did you mean fast?"},
+		{"enum", "name n\nmode fst", `mode: valid options are fast,slow but got fst` + "\n  hint: did you mean fast?"},
 		{"bool", "name n\non maybe", "on: "},
 		{"size", "name n\nsize x", "size: "},
 		{"regexp", "name n\nre /(/", "re: "},
