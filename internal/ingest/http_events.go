@@ -62,6 +62,9 @@ func (d decoder) parse(q *request) error {
 		return err
 	}
 	return d.parser.Parse(q.body, func(e event.Event) error {
+		if e.Time == (event.Time{}) { // estimate_current_event is off
+			e.Time = event.TimeOf(q.now)
+		}
 		q.events = append(q.events, e)
 		return nil
 	})

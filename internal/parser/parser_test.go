@@ -331,6 +331,9 @@ func FuzzParsers(f *testing.F) {
 	for _, lines := range []string{
 		"@type csv\nkeys a,b", "@type csv\nkeys a,b\nparser_type fast\ndelimiter ||", "@type ltsv\ndelimiter_pattern /,*/", "@type tsv\nkeys a,b\ntypes a:integer,b:float",
 		"@type syslog\nmessage_format auto\nwith_priority true", "@type apache2", "@type json\ntypes a:integer", "@type msgpack",
+		"@type apache", "@type apache_error", "@type nginx", "@type none", "@type syslog\nmessage_format rfc5424", "@type syslog\nparser_type string",
+		"@type regexp\nexpression /^(?<a>[^ ]*) (?<t>\\d+)(?: (?<b>.*))?$/\ntypes a:array,t:time:unixtime,b:bool\nnull_empty_string true",
+		"@type multiline\nformat1 /^(?<a>[^\\n]*)\\n/\nformat2 /(?<b>.*)/",
 	} {
 		p, err := configured(lines)
 		if err != nil {
