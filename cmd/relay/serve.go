@@ -148,11 +148,13 @@ func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-
 				p.dumpStacks()
 			case syscall.SIGHUP, syscall.SIGUSR2:
 				if next = p.reload(s); next != nil {
+					cli.NotifyReloading()
 					stop()
 				}
 			default:
 				p.log.Debug("stop signal", "signal", s.String())
 				p.log.Info("fluentd worker is now stopping", "worker", 0)
+				cli.NotifyStopping()
 				next = nil
 				stop()
 			}

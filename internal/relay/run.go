@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/sluicelog/sluice/internal/cli"
 )
 
 type starter interface {
@@ -111,6 +113,7 @@ func (r *Relay) runInputs(ctx context.Context) error {
 		}
 	}
 	r.log.Info("fluentd worker is now running", "worker", 0)
+	cli.NotifyReady("taking events")
 	wg.Wait()
 	mu.Lock()
 	defer mu.Unlock()
