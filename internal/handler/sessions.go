@@ -39,8 +39,9 @@ type sessions struct {
 	// may still go back; inherited says that an earlier process began it.
 	hold func(inherited bool) (release func())
 
-	wg   sync.WaitGroup
-	idle chan struct{} // poked when a session ends or rests
+	pause func(attempt int) time.Duration // before a session is tried again
+	wg    sync.WaitGroup
+	idle  chan struct{} // poked when a session ends or rests
 
 	mu     sync.Mutex      // guards what follows
 	queued map[string]bool // true: it rests, since its recording is not there
@@ -49,7 +50,8 @@ type sessions struct {
 func newSessions(c *StartCmd, h *handler, sender *sender, dead *deadLetters) *sessions {
 	return &sessions{
 		teleport: h.teleport, sender: sender, dead: dead, state: newSessionState(h.dir), skip: c.SkipSessionTypes,
-		maxAge: c.MissingRetry, log: h.log, counts: h.counts, slots: make(chan struct{}, c.Concurrency), queued: map[string]bool{}, idle: make(chan struct{}, 1),
+		maxAge: c.MissingRetry, log: h.log, counts: h.counts, slots: make(chan struct{}, c.Concurrency), pause: recordingPause,
+		queued: map[string]bool{}, idle: make(chan struct{}, 1),
 	}
 }
 
@@ -167,7 +169,7 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) {
 		} else {
 			s.log.Warn("Failed processing session recording, will try again", "sid", p.SID, "index", p.Index, "error", err)
 		}
-		if sleep(ctx, recordingPause(attempt)) != nil {
+		if sleep(ctx, s.pause(attempt)) != nil {
 			return
 		}
 		s.note(func() { s.queued[p.SID] = false })
