@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -56,19 +57,20 @@ func (d *deadLetters) write(r *Read, why *refusal) error {
 	} else {
 		letter.Raw = r.Body
 	}
-	line, err := json.Marshal(letter)
-	if err != nil {
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false) // the event stays as it is, so that it can be sent so
+	if err := e.Encode(letter); err != nil {
 		return fmt.Errorf("write dead letter: %w", err)
 	}
-	line = append(line, '\n')
 	if d.keep != nil {
-		if err := d.keep(line); err != nil {
+		if err := d.keep(line.Bytes()); err != nil {
 			return fmt.Errorf("write dead letter: %w", err)
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.appendLine(line)
+	return d.appendLine(line.Bytes())
 }
 
 func (d *deadLetters) appendLine(line []byte) error {
@@ -77,8 +79,12 @@ func (d *deadLetters) appendLine(line []byte) error {
 		d.f = nil
 	}
 	if d.f == nil {
-		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 		if err != nil {
+			return fmt.Errorf("open dead letters: %w", err)
+		}
+		if err := cutTornLine(f); err != nil {
+			_ = f.Close()
 			return fmt.Errorf("open dead letters: %w", err)
 		}
 		d.f = f
@@ -101,6 +107,32 @@ func (d *deadLetters) appendLine(line []byte) error {
 		return fmt.Errorf("sync dead letters: %w", err)
 	}
 	return nil
+}
+
+// cutTornLine removes what a crash left behind the last whole line: its event was
+// not acknowledged, and comes again.
+func cutTornLine(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	end := info.Size()
+	for block := make([]byte, 1<<16); end > 0; {
+		from := max(end-int64(len(block)), 0)
+		part := block[:end-from]
+		if _, err := f.ReadAt(part, from); err != nil {
+			return err
+		}
+		if i := bytes.LastIndexByte(part, '\n'); i >= 0 {
+			end = from + int64(i) + 1
+			break
+		}
+		end = from
+	}
+	if end == info.Size() {
+		return nil
+	}
+	return f.Truncate(end)
 }
 
 // movedAway reports that the path no longer names the file that is open: somebody
