@@ -304,7 +304,8 @@ func (cfg *sourceConfig) leaveOut(e teleport.Event) bool {
 		}
 		return true
 	}
-	return !cfg.wanted(e.Type) || e.Time.Before(cfg.start)
+	// One without a time is malformed; nothing says that it is too old.
+	return !cfg.wanted(e.Type) || !e.Time.IsZero() && e.Time.Before(cfg.start)
 }
 
 // readOf is an event as the senders get it.
