@@ -82,6 +82,8 @@ func worldCommands() map[string]scriptCommand {
 		"generate":   with((*world).generate),
 		"append":     with((*world).append),
 		"receive":    with((*world).receive),
+		"identity":   with((*world).identity),
+		"drop":       with((*world).drop),
 		"refuse":     with((*world).refuse),
 		"serve":      with((*world).serve),
 		"signal":     with((*world).signal),
@@ -140,19 +142,26 @@ func (w *world) startCluster(ts *testscript.TestScript, args []string) {
 
 // fault is `fault missing-recordings on|off`.
 func (w *world) fault(ts *testscript.TestScript, args []string) {
-	switch strings.Join(args, " ") {
-	case "missing-recordings on":
-		w.cluster.Faults().MissingRecordings(true)
-	case "missing-recordings off":
-		w.cluster.Faults().MissingRecordings(false)
-	case "down on":
-		w.cluster.Faults().Down(true)
-	case "down off":
-		w.cluster.Faults().Down(false)
-	default:
+	turn, known := map[string]func(bool){
+		"missing-recordings":  w.cluster.Faults().MissingRecordings,
+		"down":                w.cluster.Faults().Down,
+		"expired-certificate": w.cluster.Faults().ExpiredCertificate,
+	}[args[0]]
+	if !known {
 		ts.Fatalf("no such fault: %v", args)
 	}
+	turn(args[1] == "on")
 }
+
+// identity is `identity TTL FILE`: a negative ttl makes an expired one.
+func (w *world) identity(ts *testscript.TestScript, args []string) {
+	ttl, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	ts.Check(w.cluster.WriteIdentity(ts.MkAbs(args[1]), ttl))
+}
+
+// drop breaks the connections to the cluster.
+func (w *world) drop(*testscript.TestScript, []string) { w.cluster.DropConnections() }
 
 func (w *world) generate(ts *testscript.TestScript, args []string) {
 	n, err := strconv.Atoi(args[0])

@@ -240,6 +240,37 @@ func TestMissingRecording(t *testing.T) {
 	}
 }
 
+// TestSlowRecordingHoldsUpNobody.
+func TestSlowRecordingHoldsUpNobody(t *testing.T) {
+	others := make(chan struct{})
+	b := newBooth(t, t.TempDir(), &tapes{n: 3, calls: map[string]int{}, fail: func(sid string, index int64, _ int) error {
+		if sid == "slow" && index == 1 {
+			<-others
+		}
+		return nil
+	}})
+	if err := b.add(t.Context(), "slow", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if err := b.add(t.Context(), "quick"+strconv.Itoa(i), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for b.waiting() > 1 {
+		select {
+		case <-b.idle:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%d sessions wait for a slow one", b.waiting())
+		}
+	}
+	close(others)
+	b.finish(t)
+	if want := 11 * 3; len(b.got) != want {
+		t.Errorf("%d events, want %d", len(b.got), want)
+	}
+}
+
 // TestOnlyTheRecordingIsGivenUp: what the cluster or the receiver is to blame for
 // is tried for ever.
 func TestOnlyTheRecordingIsGivenUp(t *testing.T) {

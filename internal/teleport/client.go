@@ -148,8 +148,9 @@ func (c *Client) startRefresh() {
 				return
 			case <-tick.C:
 			}
-			if now := c.stamp(); c.cfg.Refresh > 0 || now != stamp {
-				stamp, last = now, c.reload(last)
+			now := c.stamp()
+			if changed := now != stamp; changed || c.cfg.Refresh > 0 {
+				stamp, last = now, c.reload(changed, last)
 			}
 		}
 	})
@@ -159,10 +160,10 @@ func (c *Client) stamp() string { return stampOf(c.cfg.Identity, c.cfg.Cert, c.c
 
 // reload reads the credentials again and returns what went wrong; the same fault as
 // the last time is not logged again.
-func (c *Client) reload(last string) string {
+func (c *Client) reload(changed bool, last string) string {
 	err := c.creds.Reload()
 	if err == nil {
-		if c.cfg.Refresh <= 0 || last != "" {
+		if changed || last != "" {
 			c.cfg.Log.Info("the Teleport credentials were read again")
 		}
 		return ""

@@ -625,6 +625,18 @@ func TestPairFollowsItsFiles(t *testing.T) {
 	}
 }
 
+// TestExpiredServerCertificate is refused, and no trouble once it is renewed.
+func TestExpiredServerCertificate(t *testing.T) {
+	srv := start(t, teleporttest.Options{Seed: 1})
+	srv.Faults().ExpiredCertificate(true)
+	_, err := teleport.Dial(t.Context(), teleport.Config{Addr: srv.Addr(), Identity: srv.IdentityPath(), DialTimeout: time.Second})
+	if !teleport.IsUnavailable(err) || teleport.IsExpired(err) || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("%v", err)
+	}
+	srv.Faults().ExpiredCertificate(false)
+	dial(t, srv)
+}
+
 type writerFunc func([]byte)
 
 func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }

@@ -30,11 +30,13 @@ type Faults struct {
 	missing   map[string]bool // recordings that are not there (yet)
 	allLate   bool            // every recording is missing
 	corrupt   map[string]bool
-	stuck     map[string]bool // chunks that never get past their first event
+	slow      map[string]time.Duration // recordings, before each event
+	expired   bool                     // the server's certificate
+	stuck     map[string]bool          // chunks that never get past their first event
 }
 
 func newFaults() *Faults {
-	return &Faults{format: 1, missing: make(map[string]bool), corrupt: make(map[string]bool), stuck: make(map[string]bool)}
+	return &Faults{format: 1, missing: make(map[string]bool), corrupt: make(map[string]bool), slow: make(map[string]time.Duration), stuck: make(map[string]bool)}
 }
 
 func (f *Faults) set(change func()) {
@@ -79,6 +81,13 @@ func (f *Faults) MissingRecordings(on bool) { f.set(func() { f.allLate = on }) }
 
 // CorruptRecording makes a session's stream fail in its middle, every time.
 func (f *Faults) CorruptRecording(sid string, on bool) { f.set(func() { f.corrupt[sid] = on }) }
+
+// SlowRecording makes a session's stream wait before each event.
+func (f *Faults) SlowRecording(sid string, d time.Duration) { f.set(func() { f.slow[sid] = d }) }
+
+// ExpiredCertificate lets the server show a certificate that is past its time to
+// whoever connects from now on.
+func (f *Faults) ExpiredCertificate(on bool) { f.set(func() { f.expired = on }) }
 
 // StuckChunk makes the stream of a chunk fail after its first event, every time.
 func (f *Faults) StuckChunk(name string, on bool) { f.set(func() { f.stuck[name] = on }) }
@@ -143,6 +152,18 @@ func (f *Faults) recording(sid string) (missing, corrupt bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.missing[sid] || f.allLate, f.corrupt[sid]
+}
+
+func (f *Faults) certificateExpired() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.expired
+}
+
+func (f *Faults) slowness(sid string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.slow[sid]
 }
 
 // pacer is what one stream of events suffers.

@@ -24,6 +24,7 @@ type authority struct {
 	cluster string
 	ca      *pki.CA
 	server  *tls.Certificate
+	stale   *tls.Certificate // of the server, past its time
 	ssh     ssh.Signer
 }
 
@@ -43,7 +44,10 @@ func newAuthority(cluster string) (*authority, error) {
 	if a.ssh, err = ssh.NewSignerFromKey(key); err != nil {
 		return nil, err
 	}
-	a.server, err = a.serverCert(from)
+	if a.server, err = a.serverCert(from, longLife); err != nil {
+		return nil, err
+	}
+	a.stale, err = a.serverCert(from, 30*time.Minute)
 	return a, err
 }
 
@@ -51,7 +55,7 @@ const longLife = 10 * 365 * 24 * time.Hour
 
 // serverCert is valid for the name that every client verifies, whatever address
 // it dialled.
-func (a *authority) serverCert(from time.Time) (*tls.Certificate, error) {
+func (a *authority) serverCert(from time.Time, ttl time.Duration) (*tls.Certificate, error) {
 	key, err := pki.GenerateKey(pki.ECDSA, 0)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func (a *authority) serverCert(from time.Time) (*tls.Certificate, error) {
 		IPs:     []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		Usage:   []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		From:    from,
-		TTL:     longLife,
+		TTL:     ttl,
 	})
 	if err != nil {
 		return nil, err
@@ -70,15 +74,20 @@ func (a *authority) serverCert(from time.Time) (*tls.Certificate, error) {
 	return pki.Join([]*x509.Certificate{cert, a.ca.Cert}, key)
 }
 
-func (a *authority) serverTLS() *tls.Config {
+func (a *authority) serverTLS(expired func() bool) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.ca.Cert)
 	return &tls.Config{
-		Certificates: []tls.Certificate{*a.server},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    pool,
-		NextProtos:   []string{"h2"},
-		MinVersion:   tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if expired() {
+				return a.stale, nil
+			}
+			return a.server, nil
+		},
+		ClientAuth: tls.RequireAndVerifyClientCert,
+		ClientCAs:  pool,
+		NextProtos: []string{"h2"},
+		MinVersion: tls.VersionTLS12,
 	}
 }
 

@@ -54,6 +54,7 @@ type Options struct {
 
 	ChunkSize    int           // most events in a chunk; default 500
 	IdentityTTL  time.Duration // default 24 h; negative: expired
+	MinPing      time.Duration // who pings more often is thrown out; default 10 s, and 60 s is what clients do
 	RecordAccess bool          // each session stream writes session.recording.access, as the real cluster does
 }
 
@@ -110,6 +111,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.ChunkSize <= 0 {
 		o.ChunkSize = 500
+	}
+	if o.MinPing <= 0 {
+		o.MinPing = 10 * time.Second
 	}
 	if o.IdentityTTL == 0 {
 		o.IdentityTTL = 24 * time.Hour
@@ -175,10 +179,10 @@ func (s *Server) Close() error {
 
 func (s *Server) newGRPC() *grpc.Server {
 	server := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(s.certs.serverTLS())),
+		grpc.Creds(credentials.NewTLS(s.certs.serverTLS(s.faults.certificateExpired))),
 		// Clients ping every 60 s, also without a stream; whoever forbids that
 		// gets no quiet connection.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: s.opts.MinPing, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(20*time.Second),
 		grpc.MaxRecvMsgSize(16<<20),
 		grpc.UnaryInterceptor(s.faults.unary),

@@ -21,6 +21,7 @@ func (a *auditService) StreamUnstructuredSessionEvents(r *auditlogpb.StreamUnstr
 		return status.Errorf(codes.NotFound, "recording for session %q not found", sid)
 	}
 	pace := a.s.faults.pace()
+	pace.wait = max(pace.wait, a.s.faults.slowness(sid))
 	for k, event := range events {
 		if event.GetIndex() < int64(r.GetStartIndex()) {
 			continue
