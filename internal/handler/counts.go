@@ -26,8 +26,9 @@ type counts struct {
 	leader          prometheus.Gauge
 	locks           *prometheus.CounterVec
 
-	mu     sync.Mutex // guards what follows
-	newest time.Time  // of the events delivered
+	mu                   sync.Mutex // guards what follows
+	newest               time.Time  // of the events delivered
+	events60, sessions60 int        // delivered since the last report
 }
 
 func newCounts(m *metrics.Registry) *counts {
@@ -60,12 +61,21 @@ func (c *counts) delivered(r *Read) {
 	c.events.WithLabelValues("audit", r.Type).Inc()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.events60++
 	if r.Time.After(c.newest) {
 		c.newest = r.Time
 	}
 }
 
 func (c *counts) deliveredSession(r *Read) { c.events.WithLabelValues("session", r.Type).Inc() }
+
+// deliveredWhole counts a recording that was sent to its end.
+func (c *counts) deliveredWhole() {
+	c.sessions.Inc()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions60++
+}
 
 // lag is the age of the newest event that was delivered; false before the first.
 func (c *counts) lag() (time.Duration, bool) {

@@ -96,6 +96,12 @@ func (c *StartCmd) checkNumbers() error {
 	fail(c.FluentdFailoverAfter < 0, "fluentd-failover-after", "0 or above")
 	fail(c.shared() && c.TakeoverAfter < time.Second, "takeover-after", "1s or above")
 	fail(c.LookBack < 0, "look-back", "0 or above")
+	fail(c.MissingRetry < 0, "missing-recording-age", "0 or above")
+	fail(c.FluentdMaxBatch < 0, "fluentd_max_batch", "0 or above")
+	fail(c.FluentdMaxBatchBytes < 1, "fluentd_max_batch_bytes", "above 0")
+	fail(c.LockEnabled && c.LockPeriod <= 0, "lock-period", "above 0")
+	fail(c.LockFor < 0, "lock-for", "0 or above")
+	fail(c.TeleportRefreshEnabled && c.TeleportRefreshInterval <= 0, "teleport-refresh-interval", "above 0")
 	return errors.Join(errs...)
 }
 

@@ -225,6 +225,9 @@ func (h *handler) run(ctx context.Context) error {
 	sending, stopSending := drainContext(ctx, drainTime)
 	defer stopSending()
 	defer h.delivery.sender.dialing.closeIdle()
+	reported := make(chan struct{})
+	go func() { defer close(reported); h.counts.report(sending, h.log) }()
+	defer func() { stopSending(); <-reported }()
 	h.delivery.ack = h.source.Ack
 	h.delivery.after = func(ctx context.Context, r *Read) error { return h.afterDelivery(sending, r) }
 	if !h.cmd.DryRun {

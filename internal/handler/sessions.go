@@ -252,7 +252,7 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 	if err := s.flush(ctx, p, &batch); err != nil {
 		return false, err
 	}
-	s.counts.sessions.Inc()
+	s.counts.deliveredWhole()
 	return true, s.state.done(p.SID)
 }
 
