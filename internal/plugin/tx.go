@@ -54,7 +54,7 @@ type step struct {
 // ended and may reuse the batch's memory.
 func (tx *Tx) Append(b *buffer.Buffer, batch *buffer.Batch, done func(error)) {
 	p := &tx.first
-	if len(tx.appends) > 0 {
+	if tx.first.buf != nil { // taken, perhaps by a round that is under way
 		p = new(pending)
 	}
 	*p = pending{buf: b, batch: batch, dropped: tx.dropped, done: done}
