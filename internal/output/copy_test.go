@@ -158,7 +158,7 @@ func TestStoresThatCanNotBe(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "'<store>' sections are required",
+		"":                             "'<store>' sections are required",
 		"<store>\nweight x\n</store>":  `"x" must be a number`,
 		"<store>\nweight -1\n</store>": `"-1" must be a number`,
 		"<store>\nweight 0\n</store>":  "every <store> has weight 0",

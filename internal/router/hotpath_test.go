@@ -154,8 +154,10 @@ func BenchmarkHotPath(b *testing.B) {
 		name, filter string
 		events       int
 	}{
-		{"single/plain", "", 1}, {"single/published", publishedFilter, 1},
-		{"array100/plain", "", 100}, {"array100/published", publishedFilter, 100},
+		{"single/plain", "", 1},
+		{"single/published", publishedFilter, 1},
+		{"array100/plain", "", 100},
+		{"array100/published", publishedFilter, 100},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			h := newHotPath(b, c.filter)
