@@ -61,7 +61,7 @@ func (m *monitor) CheckSection() error {
 		if strings.HasPrefix(value, "$.") || strings.Contains(value, "${") {
 			return param.Errorf(line.Name, "use ${hostname}, ${worker_id} or plain text", "a monitor has no record and no tag: %q can not be filled in", value)
 		}
-		if slices.Contains([]string{"plugin_id", "plugin_category", "type"}, line.Name) || !model.LabelName(line.Name).IsValidLegacy() {
+		if slices.Contains([]string{"plugin_id", "plugin_category", "type"}, line.Name) || !model.LegacyValidation.IsValidLabelName(line.Name) {
 			return param.Errorf(line.Name, "choose another name", "%q can not be a label here", line.Name)
 		}
 		m.labels = append(m.labels, Label{line.Name, value})
