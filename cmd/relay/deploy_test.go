@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,8 +14,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/sluicelog/sluice/internal/metrics"
-	"github.com/sluicelog/sluice/internal/relay"
 	"github.com/sluicelog/sluice/internal/relayctl"
 )
 
@@ -27,7 +24,7 @@ func TestDeployedConfiguration(t *testing.T) {
 	var said bytes.Buffer
 	c := relayctl.Check{
 		Files: []string{deploy + "/kubernetes/fluent.conf"}, Handler: []string{deploy + "/kubernetes/handler.toml"},
-		Strict: true, Options: relay.Options{Table: relay.Plugins(), Log: slog.New(slog.DiscardHandler), Metrics: metrics.New()},
+		Strict: true, Options: quietOptions(),
 	}
 	if code := c.Run(&said); code != 0 || !strings.Contains(said.String(), ": ok") {
 		t.Errorf("code %d: %s", code, said.String())

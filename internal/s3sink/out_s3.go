@@ -60,7 +60,8 @@ type output struct {
 	pack    *packer
 	store   store
 	mayHead atomic.Bool // the store has answered a HEAD
-	proof   proof
+	proof   proof       // of a PUT
+	parts   proof       // of an upload in parts, which some stores treat otherwise
 	indexes indexes
 	trouble trouble
 	counts  *counts

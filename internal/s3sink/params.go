@@ -53,6 +53,7 @@ type putOptions struct {
 	signature                      string
 	metadata                       []param.Pair
 	tagging                        string
+	partsAbove, partSize           int64
 }
 
 func (o *putOptions) params(p *param.Set) {
@@ -73,6 +74,8 @@ func (o *putOptions) params(p *param.Set) {
 	p.Bool("compute_checksums", &o.md5, true, "Send Content-MD5, so that the store notices damaged bytes.")
 	p.String("signature_version", &o.signature, "v4", "Signature of requests; only v4 is left.").Enum("v4", "s3")
 	p.Hash("s3_metadata", &o.metadata, "Metadata of the objects: {\"name\":\"value\"}. Values may hold placeholders and %{index}.")
+	o.partSize = partSize
+	p.Size("multipart_threshold", &o.partsAbove, 100<<20, "Objects that are larger, packed, are sent in parts of 16 MB; 0 sends each by one PUT, of which S3 takes 5 GB.")
 	p.String("tagging", &o.tagging, "", "Tags of the objects: k=v&k2=v2.")
 }
 

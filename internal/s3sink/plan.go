@@ -33,6 +33,7 @@ type plan struct {
 	storeAs  string
 	level    int
 	metadata map[string]string
+	upload   string // id of an upload in parts that was begun; only to abort it
 }
 
 // note is the plan as the chunk keeps it. attempt is 1 from the first: the note
@@ -42,12 +43,13 @@ func (p *plan) note() map[string]string {
 	return map[string]string{
 		"endpoint": p.endpoint, "bucket": p.bucket, "key": p.key, "index": strconv.Itoa(p.index),
 		"store_as": p.storeAs, "level": strconv.Itoa(p.level), "encoding": "", "metadata": string(metadata), "attempt": "1",
+		"upload": p.upload,
 	}
 }
 
 // parsePlan reads a note; false when it is none of this output's.
 func parsePlan(note map[string]string) (*plan, bool) {
-	p := &plan{endpoint: note["endpoint"], bucket: note["bucket"], key: note["key"], storeAs: note["store_as"]}
+	p := &plan{endpoint: note["endpoint"], bucket: note["bucket"], key: note["key"], storeAs: note["store_as"], upload: note["upload"]}
 	if p.bucket == "" || p.key == "" || p.storeAs == "" {
 		return nil, false
 	}

@@ -57,10 +57,10 @@ func (w *world) decide(r *http.Request) s3test.Fault {
 		*list = (*list)[1:]
 		return n
 	}
-	switch r.Method {
-	case http.MethodHead:
+	switch {
+	case r.Method == http.MethodHead:
 		return headFaults[take(&w.heads)]
-	case http.MethodPut:
+	case r.Method == http.MethodPut, r.Method == http.MethodPost && r.URL.Query().Has("uploadId"):
 		if w.store == "refuses" && r.Header.Get("If-None-Match") != "" {
 			return s3test.Fault{Status: 501}
 		}
@@ -88,7 +88,8 @@ func (w *world) stranger(key string) {
 }
 
 // TestOnceWhateverHappens sends a few chunks through random rows of faults,
-// restarts and strangers, from two relays, and finds each in the bucket once.
+// restarts and strangers, from two relays, by PUT or in parts, and finds each in the
+// bucket once.
 func TestOnceWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp("", "s3sink-")
@@ -106,6 +107,7 @@ func TestOnceWhateverHappens(t *testing.T) {
 		}
 		defer w.s.Close()
 		format := rapid.SampledFrom([]string{"", "s3_object_key_format ${chunk_id}_%{index}", "s3_object_key_format %{uuid_flush}\ncheck_object false"}).Draw(rt, "format")
+		inParts := rapid.Bool().Draw(rt, "in parts")
 		relays := 2
 		if w.store != "honours" {
 			relays = 1
@@ -115,6 +117,9 @@ func TestOnceWhateverHappens(t *testing.T) {
 			o, _, err := decode(common(w.s.URL())+format+"\n"+hourly, 1)
 			if err == nil {
 				err = o.Start(context.Background())
+			}
+			if inParts {
+				o.put.partsAbove, o.put.partSize, o.pack.spools.smallSize = 1, 16, 0
 			}
 			if err != nil {
 				rt.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 // proof is what is known about the store's If-None-Match on PUT. Amazon's is
 // documented; any other store must show it, by refusing the relay's first object
-// when it is put a second time.
+// when it is put a second time, and its first object in parts likewise.
 type proof struct{ state atomic.Int32 }
 
 const (
@@ -22,6 +22,14 @@ const (
 
 func (p *proof) proved() bool  { return p.state.Load() == proved }
 func (p *proof) refuted() bool { return p.state.Load() == refuted }
+
+// proof is that of the way on which the object goes.
+func (t *transfer) proof() *proof {
+	if t.parts {
+		return &t.o.parts
+	}
+	return &t.o.proof
+}
 
 func (p *proof) assume() { p.state.Store(proved) }
 
@@ -39,18 +47,19 @@ func (p *proof) refute(o *output) {
 // comes between leaves the question open for the next object.
 func (t *transfer) prove(ctx context.Context, body *spool) {
 	o := t.o
-	if !t.guarded || !o.proof.state.CompareAndSwap(unproved, proving) {
+	p := t.proof()
+	if !t.guarded || !p.state.CompareAndSwap(unproved, proving) {
 		return
 	}
 	err := o.send(ctx, t.object(body, true))
 	switch {
 	case awsconf.Status(err) == http.StatusPreconditionFailed:
-		o.proof.state.Store(proved)
-		o.counts.proof(true)
-		o.log.Info("out_s3: the store honours If-None-Match: one object per chunk", "endpoint", o.endpoint)
+		p.state.Store(proved)
+		o.counts.proof(o.proof.proved())
+		o.log.Info("out_s3: the store honours If-None-Match: one object per chunk", "endpoint", o.endpoint, "in_parts", t.parts)
 	case err == nil:
-		o.proof.refute(o)
+		p.refute(o)
 	default:
-		o.proof.state.CompareAndSwap(proving, unproved)
+		p.state.CompareAndSwap(proving, unproved)
 	}
 }

@@ -19,10 +19,12 @@ import (
 )
 
 // store is the bucket, as little of it as a chunk needs. Each call is one
-// request on the wire.
+// request on the wire, but for a put in parts.
 type store interface {
 	// put stores an object.
 	put(ctx context.Context, o *object) error
+	// abort takes the parts away that are left of an upload of put.
+	abort(ctx context.Context, key, uploadID string) error
 	// head gives the chunk id in the metadata of the object, "" when it has none;
 	// errAbsent when there is no object.
 	head(ctx context.Context, key string) (chunkID string, err error)
@@ -37,12 +39,17 @@ type object struct {
 	contentType string
 	metadata    map[string]string
 	conditional bool // If-None-Match: *
+
+	parts bool // send it in parts
+	begun func(uploadID string) error
+	pause func(ctx context.Context, try int) error
 }
 
 func (t *transfer) object(body *spool, conditional bool) *object {
 	return &object{
 		key: t.plan.key, body: body, contentType: body.contentType,
 		metadata: t.plan.metadata, conditional: conditional,
+		parts: t.parts, begun: t.begun, pause: t.o.pause,
 	}
 }
 
@@ -76,6 +83,9 @@ type bucketStore struct {
 }
 
 func (b *bucketStore) put(ctx context.Context, o *object) error {
+	if o.parts {
+		return b.putParts(ctx, o)
+	}
 	body, err := o.body.open(ctx)
 	if err != nil {
 		return err

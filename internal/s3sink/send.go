@@ -31,10 +31,13 @@ const quickTries = 3
 // outcome unknown; the next round, or the next call, finds it out.
 func (t *transfer) send(ctx context.Context, body *spool) (verdict, error) {
 	for try := 0; ; try++ {
+		if err := t.abandon(ctx); err != nil {
+			return isUnknown, err
+		}
 		if found, err := t.lookFirst(ctx); found != isAbsent {
 			return found, err
 		}
-		conditional := !t.replaces() && !t.plain && !t.o.proof.refuted()
+		conditional := !t.replaces() && !t.plain && !t.proof().refuted()
 		err := t.o.send(ctx, t.object(body, conditional))
 		first := t.fresh
 		t.fresh = false
@@ -52,7 +55,7 @@ func (t *transfer) send(ctx context.Context, body *spool) (verdict, error) {
 				return found, err
 			}
 			// It was there and is gone: put it again.
-		case conditional && !t.o.proof.proved() && unknownHeader(err):
+		case conditional && !t.proof().proved() && unknownHeader(err):
 			t.plain = true
 			continue
 		case ctx.Err() != nil, !passing(err):
@@ -85,18 +88,27 @@ func (t *transfer) replaces() bool {
 func (t *transfer) accepted(conditional bool) {
 	t.guarded = conditional
 	if t.plain {
-		t.o.proof.refute(t.o)
+		t.proof().refute(t.o)
 	}
 }
 
 // lookFirst is the HEAD before a repeated PUT to a store on which If-None-Match
 // can not be relied upon: without it the PUT could overwrite a stranger, or store
-// twice what is there. isAbsent means: put.
+// twice what is there. It also spares a large object a second upload that ends in a
+// 412. isAbsent means: put.
 func (t *transfer) lookFirst(ctx context.Context) (verdict, error) {
-	if t.fresh || t.replaces() || !t.o.keys.checkObject || t.o.proof.proved() {
+	proved := t.proof().proved()
+	if t.replaces() || !t.o.keys.checkObject || proved && (t.fresh || !t.parts) {
 		return isAbsent, nil
 	}
-	return t.whose(ctx, false)
+	if !proved && t.fresh && !(t.parts && t.o.proof.proved()) {
+		return isAbsent, nil // the key was looked for when it was chosen
+	}
+	found, err := t.whose(ctx, false)
+	if err != nil && proved {
+		return isAbsent, nil // the condition will tell
+	}
+	return found, err
 }
 
 // whose asks the store for the chunk id of the object under the plan's key.

@@ -34,6 +34,7 @@ func (o *output) Start(ctx context.Context) error {
 	o.counts = newCounts(o.env)
 	if !o.foreign() {
 		o.proof.assume()
+		o.parts.assume()
 	}
 	o.counts.proof(o.proof.proved())
 	conf, err := o.aws.NewConfig(ctx)

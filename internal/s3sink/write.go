@@ -30,7 +30,8 @@ type transfer struct {
 	plain bool
 	// guarded means that the store took the object under If-None-Match.
 	guarded bool
-	others  int // keys given up because they were somebody else's
+	parts   bool // the object goes in parts
+	others  int  // keys given up because they were somebody else's
 }
 
 func (t *transfer) id() string { return t.c.ID().String() }
@@ -65,6 +66,7 @@ func (t *transfer) run(ctx context.Context) error {
 		return fmt.Errorf("pack chunk %s: %w", t.id(), err)
 	}
 	defer body.close()
+	t.parts = t.o.inParts(body)
 	for {
 		if err := t.commit(); err != nil {
 			return err
@@ -123,7 +125,7 @@ func (t *transfer) done() error {
 	}
 	// A chunk that a power cut brings back finds its object by HEAD, if it may
 	// ask, or knows it by its key.
-	if t.plan != nil && !t.replaces() && t.o.proof.proved() && (t.o.format.unique || t.o.mayHead.Load()) {
+	if t.plan != nil && !t.replaces() && t.proof().proved() && (t.o.format.unique || t.o.mayHead.Load()) {
 		t.c.Conditional(true)
 	}
 	if o := t.o; o.delaySet && t.meta.HasTimekey && time.Since(time.Unix(t.meta.Timekey, 0)) > o.delay && t.plan != nil {

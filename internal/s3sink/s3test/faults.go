@@ -115,8 +115,13 @@ func (s *Server) decide(r *http.Request) (Fault, time.Duration) {
 
 // isObject reports whether a path-style request is about an object, not a bucket.
 func isObject(r *http.Request) bool {
-	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	_, key := bucketAndKey(r)
 	return key != ""
+}
+
+func bucketAndKey(r *http.Request) (bucket, key string) {
+	bucket, key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return bucket, key
 }
 
 // nowhere takes an answer that nobody gets.

@@ -79,6 +79,14 @@ func (f *folder) find(bucketName, key string) (*entry, error) {
 	return e, nil
 }
 
+// has reports whether there is an object.
+func (f *folder) has(bucketName, key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.find(bucketName, key)
+	return err == nil
+}
+
 // PutObject writes the body into a hidden file, then, under the lock, looks at
 // the conditions and renames: so of two that say If-None-Match one is refused.
 func (f *folder) PutObject(bucketName, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {

@@ -42,6 +42,8 @@ type Server struct {
 	url    string
 	served chan error
 
+	completing sync.Mutex // held while an upload in parts is completed
+
 	mu        sync.Mutex
 	faults    Faults
 	script    func(*http.Request) Fault
@@ -74,7 +76,7 @@ func Start(dir string, o Options) (*Server, error) {
 		faults: o.Faults, script: o.Script, requests: map[string]int{}, lifecycle: map[string][]byte{},
 	}
 	s3 := gofakes3.New(f, gofakes3.WithTimeSkewLimit(0), gofakes3.WithoutVersioning())
-	s.http = &http.Server{Handler: s.faulty(s.withLifecycle(s3.Server())), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: s.faulty(s.withLifecycle(s.withConditions(s3.Server()))), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		s.served <- s.http.Serve(listener)
 		close(s.served)
