@@ -198,6 +198,11 @@ func (c *Chunk) syncHeld() error {
 		c.poison(err)
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed != nil { // an append could not be undone meanwhile; its word is that no more is durable
+		return c.failed
+	}
 	c.synced.Store(target)
 	return nil
 }

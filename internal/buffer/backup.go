@@ -211,13 +211,18 @@ func (b *Buffer) backupRaw(c *Chunk, name string) (int64, error) {
 }
 
 // moveToBackup renames a file of the buffer's folder into the backup folder and
-// makes both folders durable.
+// makes both folders durable. Where they cannot be synced a power cut may undo the
+// move, and the next start finds the file where it was: no reason to fail.
 func (b *Buffer) moveToBackup(path, name string) error {
 	k := &b.backup
 	if err := b.fs.Rename(path, filepath.Join(k.dir, name)); err != nil {
 		return err
 	}
-	return errors.Join(b.fs.SyncDir(k.dir), b.fs.SyncDir(filepath.Dir(path)))
+	if err := errors.Join(b.fs.SyncDir(k.dir), b.fs.SyncDir(filepath.Dir(path))); err != nil {
+		b.log.Error("sync the folders after a move to the backup folder", "file", name, "error", err)
+		b.meters.ioErrors.Inc()
+	}
+	return nil
 }
 
 // quarantine moves a file that makes no sense into the backup folder. Bytes that

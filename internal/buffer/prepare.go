@@ -36,6 +36,11 @@ func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
 			return ready, err
 		}
 	}
+	if c.doubtful() {
+		if err := c.repair(); err != nil {
+			return false, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.unverified {
@@ -52,6 +57,14 @@ func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
 		return !c.isDone(), nil
 	}
 	return b.saveGood(c, v, size)
+}
+
+// doubtful reports whether the file must be read, and is one that was not synced:
+// what is read might be more than was acknowledged.
+func (c *Chunk) doubtful() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unverified && c.failed != nil
 }
 
 func (b *Buffer) verify(c *Chunk) (v survey, size int64, err error) {
@@ -122,10 +135,5 @@ func (b *Buffer) saveGood(c *Chunk, v survey, size int64) (ready bool, err error
 	c.synced.Store(end)
 	// From here on the copy is the chunk, whatever its name; the next start would
 	// take it by either.
-	to := b.chunkPath(queued, c.id)
-	if err := b.fs.Rename(temp, to); err != nil {
-		return true, err
-	}
-	c.path = to
-	return true, b.fs.SyncDir(b.dir)
+	return true, c.leaveTemp()
 }

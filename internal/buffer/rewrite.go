@@ -15,7 +15,7 @@ func (c *Chunk) repair() error {
 	if !c.doubt.Load() {
 		return nil
 	}
-	if c.cause() != nil {
+	if c.cause() != nil && c.Size() > 0 { // else an earlier try may have removed the file
 		if err := c.rewrite(); err != nil {
 			return err
 		}
@@ -64,6 +64,9 @@ func (c *Chunk) rewrite() error {
 	defer c.mu.Unlock()
 	good := min(c.synced.Load(), c.dataEnd)
 	c.closeFile()
+	if err := c.leaveTemp(); err != nil {
+		return fmt.Errorf("save chunk %s: %w", c.id, err)
+	}
 	src, err := c.b.fs.Open(c.path, os.O_RDWR, 0)
 	if err != nil {
 		c.dataEnd, c.end = good, good // what is behind it must not be delivered
@@ -97,6 +100,20 @@ func (c *Chunk) rewrite() error {
 	// it is, a note in the new one proves nothing.
 	c.replaced = true
 	return c.settleReplaced()
+}
+
+// leaveTemp gives a copy that could not get its name in the queue that name: the
+// next copy takes the temporary one. c.mu is held.
+func (c *Chunk) leaveTemp() error {
+	if c.path != c.b.tempPath(c.id) {
+		return nil
+	}
+	to := c.b.chunkPath(queued, c.id)
+	if err := c.b.fs.Rename(c.path, to); err != nil {
+		return err
+	}
+	c.path = to
+	return c.b.fs.SyncDir(c.b.dir)
 }
 
 // settleReplaced makes the place of a rewritten file durable, and only then removes

@@ -95,11 +95,10 @@ func (f mortalFile) Allocate(off, n int64) error { f.m.tick(); return f.File.All
 
 func (f mortalFile) Sync() error { f.m.tick(); return f.File.Sync() }
 
-// faultable is what a sick disk refuses. Reads are not among them: a chunk whose
-// head cannot be read goes to the backup folder, for people.
+// faultable is what a sick disk refuses.
 var faultable = []crashfs.Op{
 	crashfs.Sync, crashfs.Sync, crashfs.Sync, crashfs.SyncDir, crashfs.SyncDir, crashfs.Write, crashfs.Rename, crashfs.Remove,
-	crashfs.Open, crashfs.Trunc, crashfs.Alloc,
+	crashfs.Open, crashfs.Read, crashfs.Trunc, crashfs.Alloc,
 }
 
 // sicken lets operations of some kinds fail: one, or each with some probability.
@@ -113,7 +112,7 @@ func sicken(d *crashfs.Disk, rng *rand.Rand) (what string) {
 	own, often := rand.New(rand.NewPCG(rng.Uint64(), 3)), 2+rng.IntN(8)
 	all := rng.IntN(4) == 0
 	d.Inject(func(o crashfs.Op, _ string) error { // called under the disk's lock
-		if (o == op || all && o != crashfs.Read) && own.IntN(often) == 0 {
+		if (o == op || all) && own.IntN(often) == 0 {
 			return err
 		}
 		return nil
