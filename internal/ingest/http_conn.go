@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"errors"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -27,18 +29,11 @@ func limitConnections(ln net.Listener, n int) net.Listener {
 // forgets or does not bound.
 type watched struct {
 	net.Listener
+	door      *door
 	memory    *memory
 	keepsHead bool
 	patience  time.Duration // for a client to take its answer
 	refused   func(reason string)
-}
-
-func (l *watched) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &httpConn{Conn: c, inHead: true, loan: loan{memory: l.memory}, keepsHead: l.keepsHead, patience: l.patience, refused: l.refused}, nil
 }
 
 // httpConn is one connection, above TLS. It bounds what the heads of all requests
@@ -50,6 +45,11 @@ type httpConn struct {
 	patience  time.Duration
 	refused   func(reason string)
 	writeBy   time.Time // the deadline in force; whoever writes owns it
+
+	known  atomic.Bool // it has sent a whole head
+	door   *door       // guards
+	inside bool        // it has a place, and
+	place  *list.Element
 
 	mu     sync.Mutex
 	inHead bool // between two requests, or within a head
@@ -130,6 +130,7 @@ func (c *httpConn) Close() error {
 	c.mu.Lock()
 	c.loan.release()
 	c.mu.Unlock()
+	c.door.leave(c)
 	return c.Conn.Close()
 }
 
@@ -209,7 +210,11 @@ func connOf(r *http.Request) net.Conn {
 // noteHead tells the connection where a request begins and ends.
 func noteHead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c := httpConnOf(r); c != nil && r.ProtoMajor == 1 {
+		c := httpConnOf(r)
+		if c != nil && !c.known.Swap(true) {
+			c.door.known(c)
+		}
+		if c != nil && r.ProtoMajor == 1 {
 			c.begin(r)
 			defer c.end()
 		}

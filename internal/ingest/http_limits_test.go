@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,6 +235,47 @@ func TestHTTPMaxConnections(t *testing.T) {
 	}
 }
 
+// Who never speaks makes room for who comes, and who has spoken stays.
+func TestHTTPCrowdedOut(t *testing.T) {
+	s := startHTTP(t, "max_connections 2")
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	probe := func(c net.Conn) error {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, make([]byte, 64))
+		return err
+	}
+	regular := dial()
+	if err := probe(regular); err != nil {
+		t.Fatal(err)
+	}
+	silent := []net.Conn{dial(), dial(), dial()}
+	for _, c := range silent[:2] {
+		if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the oldest silent one read %d bytes, %v", n, err)
+		}
+	}
+	if err := probe(silent[2]); err != nil {
+		t.Errorf("the newest one: %v", err)
+	}
+	if err := probe(regular); err != nil {
+		t.Errorf("one that has spoken: %v", err)
+	}
+	if got := s.refusedFor(t, "0", "crowded out"); got != 2 {
+		t.Errorf("%d counted", got)
+	}
+}
+
 // A stop answers what is under way, and only then returns.
 func TestHTTPStopAnswers(t *testing.T) {
 	s := startHTTP(t, "")
@@ -284,6 +326,9 @@ func TestHTTPClientGone(t *testing.T) {
 	close(s.out.hold)
 	if status, _ := s.post(t, "/t", "application/json", "{}"); status != 200 {
 		t.Errorf("the next one got %d", status)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
 	}
 	if s.refusedFor(t, "499", "client gone") != 1 {
 		t.Error("not counted")

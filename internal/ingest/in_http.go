@@ -56,6 +56,7 @@ type inHTTP struct {
 	parser              plugin.Parser
 	decode              decoder
 	memory              *memory
+	door                *door
 	tally               *tally
 	counts              *httpCounts
 }
@@ -78,7 +79,7 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.Bool("http2", &in.http2, true, "Serve HTTP/2 to clients that ask for it.")
 	p.Time("blocking_timeout", &in.blockingTimeout, 500*time.Millisecond, "Accepted; nothing here blocks in turns.")
 	p.Int("backlog", &in.backlog, 0, "Accepted; the system's own limit holds.")
-	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
+	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time. A further one takes the place of the oldest that has sent no request, else it waits.")
 	p.Bool("add_http_headers", &in.headers, false, "Add the request's headers as HTTP_* fields.")
 	p.Bool("add_remote_addr", &in.remote, false, "Add the client's address as REMOTE_ADDR.")
 	p.Bool("add_query_params", &in.queries, false, "Add the query's parameters as QUERY_* fields.")
@@ -201,8 +202,9 @@ func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", in.Address(), err)
 	}
+	in.door = newDoor(in.maxConnections, func() { in.counts.refused(0, "crowded out") })
 	return &watched{
-		Listener: in.transport.Listen(limitConnections(ln, in.maxConnections)), memory: in.memory, keepsHead: in.headers, patience: in.answerTimeout,
+		Listener: in.transport.Listen(ln), door: in.door, memory: in.memory, keepsHead: in.headers, patience: in.answerTimeout,
 		refused: func(reason string) { in.counts.refused(0, reason) },
 	}, nil
 }

@@ -1,0 +1,224 @@
+package ingest
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// regular is an established client, who must not notice what others do.
+type regular struct {
+	took   []time.Duration
+	failed []string
+}
+
+// serveMe posts on one connection until ctx ends.
+func (r *regular) serveMe(ctx context.Context, c net.Conn) {
+	br := bufio.NewReader(c)
+	body := fmt.Sprintf("POST /regular HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(teleportEvent), teleportEvent)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		<-tick.C
+		start := time.Now()
+		_ = c.SetDeadline(start.Add(20 * time.Second))
+		if _, err := io.WriteString(c, body); err != nil {
+			r.failed = append(r.failed, err.Error())
+			return
+		}
+		answer, err := http.ReadResponse(br, nil)
+		if err != nil {
+			r.failed = append(r.failed, err.Error())
+			return
+		}
+		_ = answer.Body.Close()
+		r.took = append(r.took, time.Since(start))
+		if answer.StatusCode != 200 {
+			r.failed = append(r.failed, answer.Status)
+		}
+	}
+}
+
+func (r *regular) quantile(q float64) time.Duration {
+	if len(r.took) == 0 {
+		return 0
+	}
+	slices.Sort(r.took)
+	return r.took[int(float64(len(r.took)-1)*q)]
+}
+
+// endure runs one attack beside an established client and returns what that saw.
+func endure(t *testing.T, v victim, a attack, n int) *regular {
+	t.Helper()
+	c, err := v.secure(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	var r regular
+	var wg sync.WaitGroup
+	wg.Go(func() { r.serveMe(ctx, c) })
+	bounded, cancel := context.WithTimeout(ctx, 60*time.Second)
+	if err := a.run(bounded, v, n); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	stop()
+	wg.Wait()
+	if len(r.failed) > 0 || len(r.took) == 0 {
+		t.Errorf("of the established client's %d requests failed: %q", len(r.took), r.failed)
+	}
+	late, err := v.secure(t.Context(), 1)
+	if err != nil {
+		t.Fatalf("a client that comes afterwards: %v", err)
+	}
+	defer late.Close()
+	if _, err := io.WriteString(late, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := http.ReadResponse(bufio.NewReader(late), nil); err != nil || answer.StatusCode != 200 {
+		t.Errorf("a client that comes afterwards: %v", err)
+	}
+	return &r
+}
+
+func clientTLS(t *testing.T, client func(bool, bool) *http.Client) *tls.Config {
+	t.Helper()
+	c := client(true, false).Transport.(*http.Transport).TLSClientConfig.Clone()
+	c.ServerName = "localhost"
+	return c
+}
+
+// TestHostileClients attacks a source in this process: what is refused is not taken,
+// nobody else is refused, and nothing stays behind. SLUICE_HOSTILE=full does it to
+// the real relay at full size and prints what that took.
+func TestHostileClients(t *testing.T) {
+	if os.Getenv("SLUICE_HOSTILE") == "full" {
+		hostileFull(t)
+		return
+	}
+	dir, client := pairs(t)
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			s := startHTTP(t, "max_connections 100\nheader_timeout 1\nbody_timeout 2\nbody_size_limit 4m\nrequest_memory_limit 8m\n"+transport(dir, "client_cert_auth true"))
+			endure(t, victim{s.addr, clientTLS(t, client)}, a, a.small)
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+			if !s.memory.sem.TryAcquire(s.memory.total) {
+				t.Error("memory was not given back")
+			}
+			if s.door.open != 0 || s.door.fresh.Len() != 0 {
+				t.Errorf("%d connections are still counted, %d as fresh", s.door.open, s.door.fresh.Len())
+			}
+		})
+	}
+}
+
+// process is a relay whose memory is watched.
+type process struct {
+	pid  int
+	addr string
+}
+
+// resetPeak begins a new measurement of VmHWM.
+func (p process) resetPeak(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.pid), []byte("5"), 0o600); err != nil {
+		t.Log(err)
+	}
+}
+
+func (p process) megabytes(name string) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			kb, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return kb >> 10
+		}
+	}
+	return -1
+}
+
+func startRelay(t *testing.T, dir string) process {
+	t.Helper()
+	bin := filepath.Join(dir, "relay")
+	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/relay").CombinedOutput(); err != nil {
+		t.Fatalf("build relay: %v\n%s", err, out)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	_ = ln.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	text := "<source>\n@type http\nbind 127.0.0.1\nport " + port + "\n" + transport(dir, "client_cert_auth true") + "</source>\n<match **>\n@type null\n</match>\n"
+	conf := filepath.Join(dir, "fluent.conf")
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(dir, "relay.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin, "-c", conf, "--admin", "off")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("relay ended: %v", err)
+		}
+		_ = log.Close()
+	})
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			_ = c.Close()
+			break
+		}
+		if time.Now().After(until) {
+			said, _ := os.ReadFile(log.Name())
+			t.Fatalf("the relay does not listen: %s", said)
+		}
+	}
+	return process{cmd.Process.Pid, addr}
+}
+
+// memoryBound is what the relay may take under any attack.
+const memoryBound = 128
+
+func hostileFull(t *testing.T) {
+	dir, client := pairs(t)
+	p := startRelay(t, dir)
+	v := victim{p.addr, clientTLS(t, client)}
+	hugeBomb() // made before the clock runs
+	t.Logf("%-34s %8s %9s %9s %9s %8s %8s", "attack", "n", "p50", "p99", "max", "requests", "peak MB")
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			p.resetPeak(t)
+			r := endure(t, v, a, a.full)
+			peak := p.megabytes("VmHWM")
+			t.Logf("%-34s %8d %9v %9v %9v %8d %8d", a.name, a.full, r.quantile(0.5).Round(10*time.Microsecond), r.quantile(0.99).Round(10*time.Microsecond), r.quantile(1).Round(10*time.Microsecond), len(r.took), peak)
+			if peak > memoryBound {
+				t.Errorf("%d MB of memory, more than %d", peak, memoryBound)
+			}
+		})
+	}
+}
