@@ -153,12 +153,15 @@ func showPlugin(name string, stdout, stderr io.Writer) int {
 }
 
 func sourceOf(f *cli.Relay) relay.Source {
-	src := relay.Source{Path: f.Config, Inline: f.Inline, Format: formatOf(f.ConfigType)}
-	if dir := os.Getenv("FLUENT_CONF_INCLUDE_DIR"); dir != "" {
-		src.IncludeDirs = []string{dir}
+	src := relay.Source{Path: f.Config, Inline: f.Inline, Format: formatOf(f.ConfigType), IncludeDir: defaultIncludeDir}
+	if dir, ok := os.LookupEnv("FLUENT_CONF_INCLUDE_DIR"); ok {
+		src.IncludeDir = dir
 	}
 	return src
 }
+
+// defaultIncludeDir is where Fluentd looks for more files.
+const defaultIncludeDir = "/etc/fluent/conf.d"
 
 func formatOf(name string) conf.Format {
 	switch name {

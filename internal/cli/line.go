@@ -52,7 +52,7 @@ func appendLineText(dst []byte, r slog.Record, attrs []slog.Attr) []byte {
 func continued(text string) string {
 	const end = "\n</ROOT>"
 	rest, dump := strings.CutSuffix(text, end)
-	rest = strings.ReplaceAll(rest, "\n", "\n  ")
+	rest = strings.ReplaceAll(strings.ReplaceAll(rest, "\n", "\n  "), "\n    ", "\n  ")
 	if dump {
 		rest += end
 	}

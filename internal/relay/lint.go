@@ -115,7 +115,7 @@ func (l *linter) sessionTags() {
 
 func (l *linter) sessionTag(label string, m *conf.Node, pattern string) {
 	stem, ok := strings.CutSuffix(pattern, ".*")
-	if !ok || strings.ContainsAny(stem, "*{}/") {
+	if !ok || strings.ContainsAny(stem, "*{}/") || !strings.Contains(stem, "session") {
 		return
 	}
 	tag := stem + "." + sessionID + ".log"

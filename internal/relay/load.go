@@ -30,10 +30,20 @@ func (l *Loaded) strict(o Options) {
 
 // Source says which configuration is read.
 type Source struct {
-	Path        string
-	Format      conf.Format
-	IncludeDirs []string
-	Inline      string // more configuration text, put behind the file's
+	Path       string
+	Format     conf.Format
+	IncludeDir string // whose files are read, too, unless <system> config_include_dir names another; "" is none
+	Inline     string // more configuration text, put behind the file's
+}
+
+// includeDir is the folder whose files are read after the configuration's own.
+func includeDir(tree *conf.Node, dir string) string {
+	for _, system := range sections(tree, "system") {
+		if line, ok := system.Get("config_include_dir"); ok && line.Value.Kind == conf.Text {
+			dir = line.Value.Text
+		}
+	}
+	return dir
 }
 
 // Load reads a configuration, builds the relay that it describes, and looks for
@@ -41,8 +51,11 @@ type Source struct {
 // configuration's own files. Everything that is wrong is in Problems.
 func Load(src Source, o Options) *Loaded {
 	l := &Loaded{Problems: &conf.Problems{}}
-	options := conf.Options{Eval: newEval().value, Problems: l.Problems, Format: src.Format, IncludeDirs: src.IncludeDirs}
+	options := conf.Options{Eval: newEval().value, Problems: l.Problems, Format: src.Format}
 	l.Tree, _ = conf.ParseFile(src.Path, options) // its errors are in Problems
+	if dir := includeDir(l.Tree, src.IncludeDir); dir != "" {
+		_ = conf.AppendDir(l.Tree, dir, options)
+	}
 	if src.Inline != "" {
 		extra, _ := conf.Parse("--inline-config", []byte(src.Inline), conf.Options{Eval: newEval().value, Problems: l.Problems})
 		l.Tree.Children = append(l.Tree.Children, extra.Children...)

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -25,6 +26,7 @@ type System struct {
 	StrictValue        bool
 	Workers            int
 	ProcessName        string
+	IncludeDir         string
 	FilePermission     string
 	DirPermission      string
 	RPCEndpoint        string
@@ -69,6 +71,9 @@ func decodeSystem(tree *conf.Node, problems *conf.Problems) System {
 		merged.Children = append(merged.Children, n.Children...)
 	}
 	param.Decode(merged, "system", problems, s.params)
+	if line, ok := merged.Get("workers"); ok && s.Workers > 1 {
+		problems.Warn(&conf.Error{Pos: line.Pos, Path: "system", Err: fmt.Errorf("workers %d: the relay is one process and serves as worker 0", s.Workers), Hint: "one process uses all cores; leave the line out"})
+	}
 	return s
 }
 
@@ -88,6 +93,7 @@ func (s *System) params(p *param.Set) {
 	p.String("file_permission", &s.FilePermission, "", "Mode of files, octal; 0600 without it.")
 	p.String("dir_permission", &s.DirPermission, "", "Mode of folders, octal; 0700 without it.")
 	p.String("rpc_endpoint", &s.RPCEndpoint, "", "Address of the HTTP RPC API.")
+	p.String("config_include_dir", &s.IncludeDir, "", "Folder whose .conf, .yaml and .yml files are read after the configuration; without it that is $FLUENT_CONF_INCLUDE_DIR, else /etc/fluent/conf.d. Empty is none.")
 	p.Bool("enable_get_dump", &s.EnableGetDump, false, "Serve the configuration at /api/config.getDump.")
 	p.Bool("enable_input_metrics", &s.EnableInputMetrics, true, "Count what comes in.")
 	p.Bool("enable_size_metrics", &s.EnableSizeMetrics, false, "Count sizes of what goes through.")
@@ -113,7 +119,6 @@ var ignoredSystem = map[string]string{
 	"disable_shared_socket":       "there is one process and nothing to share",
 	"log_event_verbose":           "",
 	"umask":                       "files are made with the modes that file_permission says",
-	"config_include_dir":          "use @include",
 	"enable_jit":                  "there is no Ruby",
 	"<source_only_buffer>":        "with_source_only keeps what comes in in the outputs' own buffers",
 	"<metrics>":                   "metrics are always on; see admin_bind",
