@@ -115,13 +115,14 @@ func TestIncludeDirs(t *testing.T) {
 	write("conf.d/a/a.conf", "k extra\n<match a>\n</match>\n")
 	write("conf.d/c.txt", "<match c>\n</match>\n")
 	write("more/m.yml", "config:\n  - match: {$tag: m}\n")
-	o := Options{IncludeDirs: []string{filepath.Join(dir, "conf.d"), filepath.Join(dir, "none")}}
-	root, err := ParseFile(filepath.Join(dir, "main.conf"), o)
+	root, err := ParseFile(filepath.Join(dir, "main.conf"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := AppendDir(root, filepath.Join(dir, "more"), Options{}); err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"conf.d", "none", "more"} {
+		if err := AppendDir(root, filepath.Join(dir, folder), Options{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var args []string
 	for _, n := range root.Children {

@@ -30,9 +30,6 @@ type Options struct {
 	Path string
 	// Format is the form of the first file; what it includes has the same form.
 	Format Format
-	// IncludeDirs are folders whose .conf, .yaml and .yml files, at any depth and
-	// in order of name, are read after the file (FLUENT_CONF_INCLUDE_DIR).
-	IncludeDirs []string
 	// Problems takes errors and warnings; nil makes a fresh list, of which only the
 	// returned error is seen.
 	Problems *Problems
@@ -62,27 +59,17 @@ func Parse(name string, text []byte, o Options) (*Node, error) {
 	} else {
 		l.classic(f, text, root)
 	}
-	for _, dir := range o.IncludeDirs {
-		appendDir(root, dir, o)
-	}
 	problems.Sort()
 	return root, problems.Err()
 }
 
 // AppendDir reads the .conf, .yaml and .yml files of a folder, at any depth and in
 // order of name, and puts what they hold at the end of root. A folder that is not
-// there is nothing. It is for a folder that the configuration itself names
-// (<system> config_include_dir).
+// there is nothing. It is for Fluentd's folder of further files (<system>
+// config_include_dir, FLUENT_CONF_INCLUDE_DIR).
 func AppendDir(root *Node, dir string, o Options) error {
 	problems := o.problems()
-	appendDir(root, dir, o)
-	problems.Sort()
-	return problems.Err()
-}
-
-// appendDir is AppendDir without sorting; all problems are in o.Problems.
-func appendDir(root *Node, dir string, o Options) {
-	o.IncludeDirs, o.Format = nil, Guess
+	o.Format = Guess
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -95,8 +82,10 @@ func appendDir(root *Node, dir string, o Options) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		o.Problems.Fail(&Error{Pos: Pos{File: dir}, Err: plainError(err)})
+		problems.Fail(&Error{Pos: Pos{File: dir}, Err: plainError(err)})
 	}
+	problems.Sort()
+	return problems.Err()
 }
 
 // problems is the caller's list, made when there is none.
