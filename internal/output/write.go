@@ -58,7 +58,7 @@ func (o *Buffered) failed(c *buffer.Chunk, began time.Time, cause error) {
 	o.counts.failed()
 	if o.retry.over(now) {
 		o.env.Log.Error("Hit limit for retries. dropping all chunks in the buffer queue.",
-			slog.Int("retry_times", step), slog.Int("records", o.queuedEvents()+c.Events()), slog.Any("error", cause))
+			slog.Int("retry_times", step), slog.Int("records", o.queuedEvents()), slog.Any("error", cause))
 		o.giveUpAll(c, cause)
 		return
 	}
@@ -187,4 +187,5 @@ func (r *ownRetries) pick(b *buffer.Buffer, now time.Time) (*buffer.Chunk, time.
 	return c, soonest
 }
 
+// queuedEvents counts those of chunks that are just being written, too.
 func (o *Buffered) queuedEvents() int { return int(o.buf.Stats().QueueEvents) }
