@@ -93,6 +93,9 @@ func newBooth(t *testing.T, dir string, from recordings) *booth {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if snd, err = c.forSessions(snd); err != nil {
+		t.Fatal(err)
+	}
 	b.sessions = newSessions(c, h, snd, newDeadLetters(dir))
 	b.teleport = from
 	b.pause = func(int) time.Duration { return time.Millisecond }
