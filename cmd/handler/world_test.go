@@ -100,6 +100,7 @@ func worldCommands() map[string]scriptCommand {
 		"recordings": with((*world).recordings),
 		"givenup":    with((*world).givenUp),
 		"bucket":     with((*world).bucket),
+		"store":      with((*world).store),
 		"objects":    with((*world).objects),
 	}
 }
@@ -361,16 +362,21 @@ func (w *world) givenUp(ts *testscript.TestScript, args []string) {
 	}
 }
 
+// store is `store BUCKET`: an S3 store with that bucket; it sets $S3.
+func (w *world) store(ts *testscript.TestScript, args []string) {
+	if w.s3 != nil {
+		return
+	}
+	var err error
+	w.s3, err = s3test.Start(filepath.Join(w.dir, "s3"), s3test.Options{Buckets: args[:1], NoSync: true})
+	ts.Check(err)
+	ts.Setenv("S3", w.s3.URL())
+}
+
 // bucket is `bucket NAME PREFIX N`: the first N audit events that were received, as
 // a packed object of an S3 store; it sets $S3.
 func (w *world) bucket(ts *testscript.TestScript, args []string) {
-	dir := filepath.Join(w.dir, "s3")
-	if w.s3 == nil {
-		var err error
-		w.s3, err = s3test.Start(dir, s3test.Options{Buckets: []string{args[0]}, NoSync: true})
-		ts.Check(err)
-		ts.Setenv("S3", w.s3.URL())
-	}
+	w.store(ts, args)
 	n, err := strconv.Atoi(args[2])
 	ts.Check(err)
 	var b bytes.Buffer

@@ -17,8 +17,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/sluicelog/sluice/internal/state"
 )
 
 // DeadLetterCmd is `handler dead-letter`. None of its commands needs the handler
@@ -33,7 +31,7 @@ type DeadLetterCmd struct {
 type storedLetter struct {
 	Number int `json:"number"` // of its line, from 1
 	DeadLetter
-	key string // of the line, for resentName
+	key string // of the line, for resentName; of a shared state, the object's name
 }
 
 // readDeadLetters lists what was set aside and not sent again.
@@ -83,8 +81,13 @@ type DeadLetterLsCmd struct {
 }
 
 // Operate lists.
-func (c *DeadLetterLsCmd) Operate(_ context.Context, out io.Writer) error {
-	letters, err := c.letters()
+func (c *DeadLetterLsCmd) Operate(ctx context.Context, out io.Writer) error {
+	v, done, err := c.view(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	letters, err := v.letters(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,14 +118,6 @@ func firstLine(text string) string {
 	return line
 }
 
-func (o *FolderOptions) letters() ([]storedLetter, error) {
-	dir, err := stateFolder(o.Storage, o.TeleportAddr)
-	if err != nil {
-		return nil, err
-	}
-	return readDeadLetters(dir)
-}
-
 // choose picks letters by number or id.
 func choose(letters []storedLetter, which []string) ([]storedLetter, error) {
 	var chosen []storedLetter
@@ -143,8 +138,13 @@ type DeadLetterShowCmd struct {
 }
 
 // Operate prints.
-func (c *DeadLetterShowCmd) Operate(_ context.Context, out io.Writer) error {
-	letters, err := c.letters()
+func (c *DeadLetterShowCmd) Operate(ctx context.Context, out io.Writer) error {
+	v, done, err := c.view(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	letters, err := v.letters(ctx)
 	if err != nil {
 		return err
 	}
@@ -171,11 +171,12 @@ type DeadLetterResendCmd struct {
 // Operate posts each event once, alone. One that is taken is no dead letter any
 // more; one that is refused again stays; anything else ends the command.
 func (c *DeadLetterResendCmd) Operate(ctx context.Context, out io.Writer) error {
-	dir, err := stateFolder(c.Storage, c.TeleportAddr)
+	v, done, err := c.view(ctx)
 	if err != nil {
 		return err
 	}
-	letters, err := readDeadLetters(dir)
+	defer done()
+	letters, err := v.letters(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (c *DeadLetterResendCmd) Operate(ctx context.Context, out io.Writer) error 
 		if err != nil {
 			return fmt.Errorf("send event %d (%s): %w; %d were sent before it", l.Number, l.ID, err, sent)
 		}
-		if err := state.AppendFile(filepath.Join(dir, resentName), []byte(l.key+"\n")); err != nil {
+		if err := v.resent(ctx, l); err != nil {
 			return err
 		}
 		sent++

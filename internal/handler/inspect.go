@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,9 +21,10 @@ import (
 // that may be writing to it.
 type FolderStatus struct {
 	Folder      string          `json:"folder"`
-	Running     bool            `json:"running"`
-	PID         string          `json:"pid,omitempty"` // as the process noted it
-	Reading     string          `json:"reading"`       // "search", "bulk" or "" before the first event
+	Running     bool            `json:"running"`          // of a shared state: somebody holds it, or died with it
+	PID         string          `json:"pid,omitempty"`    // as the process noted it
+	Holder      string          `json:"holder,omitempty"` // of a shared state
+	Reading     string          `json:"reading"`          // "search", "bulk" or "" before the first event
 	StartTime   string          `json:"start_time,omitempty"`
 	Written     time.Time       `json:"written"` // when progress was last written
 	Search      *SearchStatus   `json:"search,omitempty"`
@@ -69,73 +69,6 @@ type SessionStatus struct {
 	Uploaded time.Time `json:"uploaded"`
 }
 
-// folderName is the name of a cluster's state folder, as upstream has it.
-func folderName(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", fmt.Errorf("teleport-addr: %w; write host:port", err)
-	}
-	return strings.TrimSpace(host + "_" + port), nil
-}
-
-// stateFolders are the folders that a command is about: that of addr when there is
-// one, else all that the storage has.
-func stateFolders(storage, addr string) ([]string, error) {
-	if storage == "" {
-		return nil, errors.New("no storage is given: name it with --storage, or the TOML file with --config")
-	}
-	name, err := folderName(addr)
-	if err != nil {
-		return nil, err
-	}
-	if dir := filepath.Join(storage, name); isFolder(dir) {
-		return []string{dir}, nil
-	}
-	if isFolder(storage) && isStateFolder(storage) {
-		return []string{storage}, nil
-	}
-	entries, err := os.ReadDir(storage)
-	if err != nil {
-		return nil, fmt.Errorf("read storage: %w", err)
-	}
-	var dirs []string
-	for _, e := range entries {
-		if dir := filepath.Join(storage, e.Name()); e.IsDir() && isStateFolder(dir) {
-			dirs = append(dirs, dir)
-		}
-	}
-	if len(dirs) == 0 {
-		return nil, fmt.Errorf("%s holds no state of a handler", storage)
-	}
-	return dirs, nil
-}
-
-// stateFolder is the one folder that a command is about.
-func stateFolder(storage, addr string) (string, error) {
-	dirs, err := stateFolders(storage, addr)
-	if err == nil && len(dirs) > 1 {
-		return "", fmt.Errorf("%s holds the state of several clusters: choose one with --teleport-addr (%s)", storage, strings.Join(dirs, ", "))
-	}
-	if err != nil {
-		return "", err
-	}
-	return dirs[0], nil
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-func isStateFolder(dir string) bool {
-	for _, name := range []string{"start_time", exportFolder, "window_time"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
 // inspectFolder reads a state folder.
 func inspectFolder(dir string) (*FolderStatus, error) {
 	f := &FolderStatus{Folder: dir, StartTime: smallFile(dir, "start_time"), Source: smallFile(dir, "sluice_source"), Generation: smallFile(dir, "sluice_generation")}
@@ -152,11 +85,6 @@ func inspectFolder(dir string) (*FolderStatus, error) {
 	if f.Skipped, err = readSkips(dir); err != nil {
 		return nil, err
 	}
-	letters, err := readDeadLetters(dir)
-	if err != nil {
-		return nil, err
-	}
-	f.DeadLetters = len(letters)
 	return f, nil
 }
 

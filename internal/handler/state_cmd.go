@@ -22,24 +22,6 @@ type StateCmd struct {
 	Export StateExportCmd `cmd:"" help:"Copy the state in upstream's layout to another folder."`
 }
 
-// FolderOptions name a state folder.
-type FolderOptions struct {
-	StorageOptions
-	AddrOptions
-}
-
-// taken locks the folder for a change.
-func (o *FolderOptions) taken() (dir string, lock *state.DirLock, err error) {
-	if dir, err = stateFolder(o.Storage, o.TeleportAddr); err != nil {
-		return "", nil, err
-	}
-	lock, err = state.Lock(dir)
-	if errors.Is(err, state.ErrLocked) {
-		return "", nil, fmt.Errorf("the handler is running; stop it first: %w", err)
-	}
-	return dir, lock, err
-}
-
 // StateShowCmd is `handler state show`.
 type StateShowCmd struct {
 	FolderOptions
@@ -47,14 +29,15 @@ type StateShowCmd struct {
 }
 
 // Operate prints the folder's content.
-func (c *StateShowCmd) Operate(_ context.Context, out io.Writer) error {
-	dirs, err := stateFolders(c.Storage, c.TeleportAddr)
+func (c *StateShowCmd) Operate(ctx context.Context, out io.Writer) error {
+	views, done, err := c.views(ctx)
 	if err != nil {
 		return err
 	}
+	defer done()
 	var all []*FolderStatus
-	for _, dir := range dirs {
-		f, err := inspectFolder(dir)
+	for _, v := range views {
+		f, err := v.inspect(ctx)
 		if err != nil {
 			return err
 		}
@@ -112,15 +95,15 @@ type StateSetCmd struct {
 }
 
 // Operate changes the place, or says what it would do.
-func (c *StateSetCmd) Operate(_ context.Context, out io.Writer) error {
+func (c *StateSetCmd) Operate(ctx context.Context, out io.Writer) (err error) {
 	if c.Time == nil && len(c.Session) == 0 {
 		return errors.New("nothing to set: give --time or --session")
 	}
-	dir, lock, err := c.taken()
+	dir, release, err := c.take(ctx)
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer func() { err = errors.Join(err, release()) }()
 	for _, sid := range c.Session {
 		if !usableSID(sid) {
 			return fmt.Errorf("%q is no session id", sid)
@@ -161,15 +144,15 @@ type StateSkipCmd struct {
 }
 
 // Operate notes what is left out.
-func (c *StateSkipCmd) Operate(_ context.Context, out io.Writer) error {
+func (c *StateSkipCmd) Operate(ctx context.Context, out io.Writer) (err error) {
 	if len(c.Event)+len(c.Chunk)+len(c.Session) == 0 {
 		return errors.New("nothing to skip: give --event, --chunk or --session")
 	}
-	dir, lock, err := c.taken()
+	dir, release, err := c.take(ctx)
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer func() { err = errors.Join(err, release()) }()
 	for _, name := range c.Chunk {
 		if err := skipChunk(dir, name); err != nil {
 			return err
@@ -256,12 +239,12 @@ func upstreamFile(name string) bool {
 
 // Operate copies. Upstream reads our folder as it is; the copy has nothing else in
 // it, and none of our modes.
-func (c *StateExportCmd) Operate(_ context.Context, out io.Writer) error {
-	dir, lock, err := c.taken()
+func (c *StateExportCmd) Operate(ctx context.Context, out io.Writer) (err error) {
+	dir, release, err := c.take(ctx)
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer func() { err = errors.Join(err, release()) }()
 	name, err := folderName(c.TeleportAddr)
 	if err != nil {
 		return err

@@ -17,8 +17,7 @@ import (
 // StatusCmd is `handler status`: what the state folder says, and what the running
 // process says when it has a metrics address.
 type StatusCmd struct {
-	StorageOptions
-	AddrOptions
+	FolderOptions
 	AdminOptions
 	JSON bool `name:"json" help:"Print JSON."`
 }
@@ -33,13 +32,14 @@ type statusReport struct {
 // Operate prints the status. What can not be read is an error; a handler that does
 // not run, or is not well, is not: the output says it.
 func (c *StatusCmd) Operate(ctx context.Context, out io.Writer) error {
-	dirs, err := stateFolders(c.Storage, c.TeleportAddr)
+	views, done, err := c.views(ctx)
 	if err != nil {
 		return err
 	}
+	defer done()
 	r := &statusReport{}
-	for _, dir := range dirs {
-		f, err := inspectFolder(dir)
+	for _, v := range views {
+		f, err := v.inspect(ctx)
 		if err != nil {
 			return err
 		}
@@ -119,6 +119,10 @@ func (r *statusReport) print(out io.Writer, now time.Time) error {
 func (f *FolderStatus) printSummary(t rows, now time.Time) {
 	t.add("State", "%s", f.Folder)
 	switch {
+	case f.Holder != "" && f.Running:
+		t.add("Handler", "%s holds the state, or died with it", f.Holder)
+	case f.Holder != "":
+		t.add("Handler", "none holds the state")
 	case f.Running && f.PID != "":
 		t.add("Handler", "runs, pid %s", f.PID)
 	case f.Running:

@@ -102,7 +102,7 @@ func (c *VerifyCmd) compare(ctx context.Context) (*VerifyReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.noteAside(events); err != nil {
+	if err := c.noteAside(ctx, events); err != nil {
 		return nil, err
 	}
 	if err := bucket.count(ctx, r, events); err != nil {
@@ -148,19 +148,21 @@ func (c *VerifyCmd) ask(ctx context.Context, r *VerifyReport) (map[string]*tally
 
 // noteAside marks what the handler did not send on purpose, when its state folder
 // is known.
-func (c *VerifyCmd) noteAside(events map[string]*tally) error {
+func (c *VerifyCmd) noteAside(ctx context.Context, events map[string]*tally) error {
 	if c.Storage == "" {
 		return nil
 	}
-	dir, err := stateFolder(c.Storage, c.TeleportAddr)
+	o := FolderOptions{c.StorageOptions, c.AddrOptions}
+	v, done, err := o.view(ctx)
 	if err != nil {
 		return nil //nolint:nilerr // on another machine, mostly; then they are reported as missing
 	}
-	ids, err := readSkips(dir)
+	defer done()
+	ids, err := readSkips(v.dir)
 	if err != nil {
 		return err
 	}
-	letters, err := readDeadLetters(dir)
+	letters, err := v.letters(ctx)
 	if err != nil {
 		return err
 	}
