@@ -26,24 +26,28 @@ func (b *brake) taken() {
 	b.run = 0
 }
 
+func (b *brake) holds() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.run > brakeAfter
+}
+
 // refused returns nil when the event may be set aside. Once the brake holds it
 // tries the same event again at intervals, since nothing may be set aside while
-// everything is refused, and returns errTaken when the receiver took it.
+// everything is refused, and returns errTaken when the receiver took it. When it
+// takes another's event meanwhile, it is this one that nobody wants.
 func (b *brake) refused(ctx context.Context, h *health, why *refusal, again func() error) error {
 	b.mu.Lock()
 	b.run++
-	held := b.run > brakeAfter
 	b.mu.Unlock()
-	if !held {
-		return nil
-	}
-	for attempt := 0; ; attempt++ {
-		h.failing("receiver", fmt.Errorf("the receiver refused %d events in a row (last: %s): the configuration is wrong, not the events; nothing is set aside and the cursor stays until it takes them", brakeAfter, why))
+	for attempt := 0; b.holds(); attempt++ {
+		err := fmt.Errorf("the receiver refused %d events in a row (last: %w): the configuration is wrong, not the events; nothing is set aside and the cursor stays until it takes them", brakeAfter, why)
+		h.failing("receiver", err)
+		h.complain("receiver", err)
 		if err := sleep(ctx, min(backoff(attempt+4), 30*time.Second)); err != nil {
 			return err
 		}
-		err := again()
-		if err == nil {
+		if err = again(); err == nil {
 			h.ok("receiver")
 			return errTaken
 		}
@@ -51,4 +55,6 @@ func (b *brake) refused(ctx context.Context, h *health, why *refusal, again func
 			return err
 		}
 	}
+	h.ok("receiver")
+	return nil
 }

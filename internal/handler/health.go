@@ -10,6 +10,8 @@ import (
 // health is what /readyz and the logs say about the outside world: which parts
 // do not work just now, since when, and why.
 type health struct {
+	log *slog.Logger // may be nil
+
 	mu      sync.Mutex
 	broken  map[string]trouble
 	lastLog map[string]time.Time
@@ -52,6 +54,17 @@ func (h *health) problems() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// complain logs trouble that lasts, once per interval for each part.
+func (h *health) complain(part string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.log == nil || time.Since(h.lastLog[part]) < retryLogInterval {
+		return
+	}
+	h.lastLog[part] = time.Now()
+	h.log.Error("Nothing goes on", "part", part, "error", err)
 }
 
 // retryLogInterval is how often one receiver's failures are logged.
