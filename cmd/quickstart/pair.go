@@ -88,9 +88,6 @@ func (s *stage) trial(ctx context.Context, how string) error {
 	case "cut off":
 		worker.cutOff(false)
 	}
-	if took > s.o.takeover {
-		return fmt.Errorf("that was longer than %s", s.o.takeover)
-	}
 	return wait(ctx, time.Second)
 }
 
@@ -147,10 +144,14 @@ func (p *partner) cutOff(cut bool) {
 // takeoverReport says how long takeovers took.
 func (s *stage) takeoverReport() string {
 	var texts []string
+	within := 0
 	for _, t := range s.takeovers {
+		if t <= s.o.takeover {
+			within++
+		}
 		texts = append(texts, fmt.Sprintf("%.1f", t.Seconds()))
 	}
-	return fmt.Sprintf("%d takeovers, each within %s: %s seconds", len(s.takeovers), s.o.takeover, strings.Join(texts, " "))
+	return fmt.Sprintf("%d of %d takeovers within %s: %s seconds", within, len(s.takeovers), s.o.takeover, strings.Join(texts, " "))
 }
 
 // handlerArgs is `handler start` with where it keeps its state and whom it talks to.

@@ -32,13 +32,7 @@ func seeds(t *testing.T, variable string, few int) int {
 // in five, some after it has stored the object. Every uid that Teleport has must
 // be in the bucket exactly once.
 func TestTortureProcesses(t *testing.T) {
-	bin := t.TempDir()
-	for _, name := range []string{"relay", "handler", "quickstart"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(bin, name), "../../cmd/"+name)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
-		}
-	}
+	bin := buildAll(t)
 	for i := range seeds(t, "SLUICE_TORTURE_PROCESSES", 1) {
 		seed := uint64(time.Now().UnixNano())%1_000_000 + uint64(i) //nolint:gosec // above zero
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -53,6 +47,19 @@ func TestTortureProcesses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// buildAll makes the three binaries and returns their folder.
+func buildAll(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	for _, name := range []string{"relay", "handler", "quickstart"} {
+		cmd := exec.Command("go", "build", "-o", filepath.Join(bin, name), "../../cmd/"+name)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
+		}
+	}
+	return bin
 }
 
 func tail(dir, name string) string {
