@@ -9,7 +9,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 RACE       := $(shell $(GO) env CC | xargs which >/dev/null 2>&1 && echo -race)
 FUZZTIME   ?= 60s
 
-.PHONY: run build test check bench fuzz torture soak docs compose-test clean
+.PHONY: run build test check bench bench-handler fuzz torture soak docs compose-test clean
 
 run: build          ## the whole pipeline on this machine: make run ARGS="--events 10000 --exit"
 	@bin/quickstart $(ARGS)
@@ -30,11 +30,18 @@ check:              ## formatting, vet, staticcheck, floors, file sizes, generat
 bench:              ## throughput and CPU beside a server that does nothing and one that only syncs
 	$(GO) run ./internal/bench $(ARGS)
 
+bench-handler: build ## the handler: one event a request and batches, over lines with a delay
+	$(GO) run ./internal/bench -handler $(ARGS)
+
 fuzz:               ## every fuzz target, FUZZTIME each
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
 torture:            ## random kills, full disks, failing syncs, S3 outages; prints its seed
 	SLUICE_HISTORIES=100000 SLUICE_TORTURE=5000 SLUICE_TORTURE_PROCESSES=20 $(GO) test -timeout 60m -run 'Model|Torture' ./internal/buffer/... ./internal/torture/...
+
+soak: build         ## 1,000,000 events, relay and handler killed 50 times each, every uid counted: by searching, then in bulk
+	bin/quickstart --dir sluice-soak --events 1000000 --exit --chaos --kills 50 --timeout 60m $(ARGS)
+	bin/quickstart --dir sluice-soak --events 1000000 --exit --chaos --kills 50 --timeout 60m --bulk $(ARGS)
 
 docs:               ## docs/reference from the declarations
 	$(GO) run ./cmd/relay reference docs/reference

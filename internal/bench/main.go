@@ -30,6 +30,7 @@ func main() {
 	flag.StringVar(&o.receiver, "receiver", "", "only receivers whose name contains this, such as durable or filter")
 	flag.StringVar(&o.relay, "relay", "bin/relay", "the relay to measure")
 	flag.BoolVar(&o.rsa, "rsa", false, "RSA-4096 certificates as Teleport's configure makes, not ECDSA")
+	flag.BoolVar(&o.handler, "handler", false, "measure the handler beside the relay, over a line with a delay")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -45,6 +46,7 @@ type options struct {
 	receiver string
 	relay    string
 	rsa      bool
+	handler  bool
 }
 
 func run(ctx context.Context, serve, dir string, o options) error {
@@ -58,6 +60,9 @@ func run(ctx context.Context, serve, dir string, o options) error {
 	}
 	switch serve {
 	case "":
+		if o.handler {
+			return newBench(dir, o).runHandler(ctx)
+		}
 		return newBench(dir, o).run(ctx)
 	case "null", "durable":
 		return serveNull(ctx, dir, serve == "durable")

@@ -307,6 +307,18 @@ func startProcess(ctx context.Context, path string, args ...string) (*process, e
 	return p, nil
 }
 
+// startQuiet starts a program that writes its log into a file.
+func startQuiet(ctx context.Context, path, log string, args ...string) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, path, args...)}
+	f, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // the child has its own
+	p.cmd.Stdout, p.cmd.Stderr = f, f
+	return p, p.cmd.Start()
+}
+
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	done := make(chan struct{})

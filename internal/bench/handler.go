@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/teleport/teleporttest"
+)
+
+// The handler's benchmark: the real handler reads a simulated cluster in bulk and
+// posts to the real relay, which answers after its fsync; between the two is a
+// line with a delay. Events per second are those that were answered. Cluster,
+// line, S3 server, handler and relay share the machine.
+
+// handlerWay is one way to run the handler.
+type handlerWay struct {
+	name string
+	args []string
+}
+
+var handlerWays = []handlerWay{
+	{"one serial sender", []string{"--ordered", "--fluentd-max-batch", "1"}},
+	{"single events, default connections", []string{"--fluentd-max-batch", "1"}},
+	{"single events, 64 connections", []string{"--fluentd-max-batch", "1", "--fluentd-max-connections", "64"}},
+	{"batches, default connections", nil},
+}
+
+var addedLatencies = []time.Duration{0, 5 * time.Millisecond, 25 * time.Millisecond}
+
+// handlerEvents is how many events the cluster has: more than the fastest way
+// sends within one case.
+const handlerEvents = 200_000
+
+func (b *bench) runHandler(ctx context.Context) error {
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	defer b.stopAll()
+	cluster, err := teleporttest.Start(ctx, teleporttest.Options{
+		Dir: filepath.Join(b.dir, "cluster"), Mode: teleporttest.Bulk, Seed: 1, UploadEvery: -1, Start: time.Now().Add(-time.Hour),
+	})
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	cluster.Generate(handlerEvents)
+	fmt.Printf("handler → relay, each case %s, %s certificates, bulk export\n\n", b.o.duration, b.keyName())
+	fmt.Println("| added latency | way | events/s | over serial | handler CPU s/M events | relay CPU s/M events |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- |")
+	for _, latency := range addedLatencies {
+		serial := 0.0
+		for i, way := range handlerWays {
+			if b.o.only != "" && !strings.Contains(fmt.Sprintf("%v %s", latency, way.name), b.o.only) {
+				continue
+			}
+			m, err := b.measureHandler(ctx, cluster, latency, way)
+			if err != nil {
+				return fmt.Errorf("%v, %s: %w", latency, way.name, err)
+			}
+			over := "–"
+			if i == 0 {
+				serial = m.rate
+			} else if serial > 0 {
+				over = fmt.Sprintf("%.1f", m.rate/serial)
+			}
+			fmt.Printf("| %v | %s | %.0f | %s | %.0f | %.0f |\n", latency, way.name, m.rate, over, m.handlerCPU, m.relayCPU)
+		}
+	}
+	return nil
+}
+
+// handlerRun is what one case measured.
+type handlerRun struct{ rate, handlerCPU, relayCPU float64 }
+
+func (b *bench) measureHandler(ctx context.Context, cluster *teleporttest.Server, latency time.Duration, way handlerWay) (handlerRun, error) {
+	var none handlerRun
+	dir, err := os.MkdirTemp(b.dir, "handler-")
+	if err != nil {
+		return none, err
+	}
+	defer os.RemoveAll(dir)
+	relay, addr, err := b.startRelay("")(ctx, dir)
+	if err != nil {
+		return none, err
+	}
+	defer relay.stop()
+	line, err := newDelay(ctx, addr, latency)
+	if err != nil {
+		return none, err
+	}
+	defer line.close()
+	metrics := "127.0.0.1:" + freePort()
+	url := "https://localhost:" + line.port()
+	args := append([]string{
+		"start", "--storage", filepath.Join(dir, "state"), "--teleport-addr", cluster.Addr(), "--teleport-identity", cluster.IdentityPath(),
+		"--fluentd-url", url + "/test.log", "--fluentd-session-url", url + "/session",
+		"--fluentd-ca", filepath.Join(b.dir, "ca.crt"), "--fluentd-cert", filepath.Join(b.dir, "client.crt"), "--fluentd-key", filepath.Join(b.dir, "client.key"),
+		"--start-time", time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339), "--metrics-addr", metrics,
+	}, way.args...)
+	handler, err := startQuiet(ctx, filepath.Join(filepath.Dir(b.o.relay), "handler"), filepath.Join(dir, "handler.log"), args...)
+	if err != nil {
+		return none, err
+	}
+	defer handler.stop()
+	run, err := b.watchHandler(ctx, metrics, handler, relay)
+	if err != nil {
+		text, _ := os.ReadFile(filepath.Join(dir, "handler.log"))
+		return none, fmt.Errorf("%w\n%s", err, text)
+	}
+	return run, nil
+}
+
+// watchHandler waits for the first events and counts from then on.
+func (b *bench) watchHandler(ctx context.Context, metrics string, handler, relay *process) (handlerRun, error) {
+	first, err := waitDelivered(ctx, metrics, 1, 20*time.Second)
+	if err != nil {
+		return handlerRun{}, err
+	}
+	began, handlerBefore, relayBefore := time.Now(), handler.cpu(), relay.cpu()
+	last := first
+	for time.Since(began) < b.o.duration && last < handlerEvents {
+		pause(ctx, 20*time.Millisecond)
+		if last, err = delivered(ctx, metrics); err != nil {
+			return handlerRun{}, err
+		}
+	}
+	took, events := time.Since(began).Seconds(), float64(last-first)
+	return handlerRun{
+		rate:       events / took,
+		handlerCPU: (handler.cpu() - handlerBefore).Seconds() / events * 1e6,
+		relayCPU:   (relay.cpu() - relayBefore).Seconds() / events * 1e6,
+	}, nil
+}
+
+func waitDelivered(ctx context.Context, metrics string, least int, patience time.Duration) (int, error) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
+		if n, err := delivered(ctx, metrics); err == nil && n >= least {
+			return n, nil
+		}
+	}
+	return 0, errors.New("the handler delivers nothing")
+}
+
+// delivered adds up the handler's counter of events.
+func delivered(ctx context.Context, metrics string) (total int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metrics+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	for s := bufio.NewScanner(resp.Body); s.Scan(); {
+		if strings.HasPrefix(s.Text(), "handler_events_delivered_total{") {
+			var n float64
+			if _, err := fmt.Sscan(s.Text()[strings.LastIndexByte(s.Text(), ' ')+1:], &n); err != nil {
+				return 0, err
+			}
+			total += int(n)
+		}
+	}
+	return total, nil
+}
