@@ -103,7 +103,7 @@ type testDelivery struct {
 	acked []string
 }
 
-func newTestDelivery(t *testing.T, edit func(*StartCmd), urls ...string) *testDelivery {
+func newTestDelivery(t testing.TB, edit func(*StartCmd), urls ...string) *testDelivery {
 	t.Helper()
 	c := &StartCmd{}
 	c.FluentdURL, c.FluentdSessionURL = urls, strings.ReplaceAll(urls[0], "test.log", "session")
@@ -311,6 +311,15 @@ func TestManyInFlightOverAPool(t *testing.T) {
 	}
 }
 
+// trust makes a server's certificate the authority.
+func trust(t testing.TB, s *StartCmd, srv *httptest.Server) {
+	t.Helper()
+	s.FluentdCA = filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(s.FluentdCA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What the receiver sees: HTTP/1.1 unless HTTP/2 is asked for, gzip when asked.
 func TestRequests(t *testing.T) {
 	t.Parallel()
@@ -321,11 +330,10 @@ func TestRequests(t *testing.T) {
 		in := newInbox(t, nil)
 		in.EnableHTTP2 = true
 		in.StartTLS()
-		ca := filepath.Join(t.TempDir(), "ca.crt")
-		if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: in.Certificate().Raw}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		d := newTestDelivery(t, func(s *StartCmd) { s.FluentdHTTP2, s.FluentdGzip, s.FluentdCA = c.http2, c.gzip, ca }, in.URL+"/test.log")
+		d := newTestDelivery(t, func(s *StartCmd) {
+			trust(t, s, in.Server)
+			s.FluentdHTTP2, s.FluentdGzip = c.http2, c.gzip
+		}, in.URL+"/test.log")
 		d.sendAll(t, "a", "b")
 		sameSet(t, "taken", in.got(), []string{"a", "b"})
 		r := in.requests[0]
