@@ -35,6 +35,18 @@ const relayConf = `<system>
       keep_time_key true
     </parse>
 </source>
+<source>
+    @type forward
+    bind 127.0.0.1
+    port {{FORWARD}}
+    <transport tls>
+        client_cert_auth true
+        ca_path "{{DIR}}/keys/ca.crt"
+        cert_path "{{DIR}}/keys/server.crt"
+        private_key_path "{{DIR}}/keys/server.key"
+        private_key_passphrase "{{PASSPHRASE}}"
+    </transport>
+</source>
 <match test.log>
   @type s3
   aws_key_id quickstart
@@ -78,7 +90,7 @@ func (s *stage) writeRelayConf() error {
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer("{{DIR}}", s.o.dir, "{{PORT}}", s.port, "{{ADMIN}}", s.adminPort, "{{S3}}", s.s3.URL(),
+	text := strings.NewReplacer("{{DIR}}", s.o.dir, "{{PORT}}", s.port, "{{FORWARD}}", s.forwardPort, "{{ADMIN}}", s.adminPort, "{{S3}}", s.s3.URL(),
 		"{{BUCKET}}", bucketName, "{{PASSPHRASE}}", passphrase).Replace(relayConf)
 	return os.WriteFile(s.path("relay.conf"), []byte(text), 0o600)
 }

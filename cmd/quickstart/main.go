@@ -35,6 +35,7 @@ type options struct {
 	bulk     bool
 	seed     uint64
 	keep     bool
+	forward  bool
 	pair     bool
 	takeover time.Duration
 	timeout  time.Duration
@@ -73,6 +74,7 @@ func parseFlags(args []string) (options, error) {
 	f.IntVar(&o.kills, "kills", 5, "how often each is killed with --chaos")
 	f.BoolVar(&o.bulk, "bulk", false, "simulate a cluster with the bulk export API (Teleport Cloud), not with search")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "seed of events and chaos")
+	f.BoolVar(&o.forward, "forward", false, "the handler sends by the forward protocol, not by HTTP")
 	f.BoolVar(&o.pair, "pair", false, "two handlers that share their state in the S3 server; with --chaos the one that works is killed, stopped or cut off, --kills times; --events come at --rate")
 	f.DurationVar(&o.takeover, "takeover-after", 5*time.Second, "with --pair: how soon the other handler goes on")
 	f.BoolVar(&o.keep, "keep", false, "keep what an earlier run left in --dir")

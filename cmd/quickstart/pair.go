@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -34,7 +33,7 @@ func (s *stage) startPair(ctx context.Context) error {
 		if p.metricsPort, err = freePort(); err != nil {
 			return err
 		}
-		for _, to := range []string{"127.0.0.1:" + s.port, endpoint.Host} {
+		for _, to := range []string{"127.0.0.1:" + s.relayPort(), endpoint.Host} {
 			w, err := newWire(ctx, to)
 			if err != nil {
 				return err
@@ -152,14 +151,4 @@ func (s *stage) takeoverReport() string {
 		texts = append(texts, fmt.Sprintf("%.1f", t.Seconds()))
 	}
 	return fmt.Sprintf("%d of %d takeovers within %s: %s seconds", within, len(s.takeovers), s.o.takeover, strings.Join(texts, " "))
-}
-
-// handlerArgs is `handler start` with where it keeps its state and whom it talks to.
-func (s *stage) handlerArgs(storage, relayPort, metricsPort string) []string {
-	return []string{
-		"start", "--config", filepath.Join(s.o.dir, "keys/teleport-event-handler.toml"),
-		"--storage", storage, "--teleport-addr", s.teleport.Addr(), "--teleport-identity", s.teleport.IdentityPath(),
-		"--fluentd-url", "https://localhost:" + relayPort + "/test.log", "--fluentd-session-url", "https://localhost:" + relayPort + "/session",
-		"--start-time", s.startTime(), "--timeout", "200ms", "--metrics-addr", "127.0.0.1:" + metricsPort,
-	}
 }

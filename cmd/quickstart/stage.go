@@ -22,6 +22,7 @@ type stage struct {
 	o               options
 	port, adminPort string
 	handlerPort     string
+	forwardPort     string
 
 	s3       *s3test.Server
 	teleport *teleporttest.Server
@@ -42,7 +43,7 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 	if err := s.clean(); err != nil {
 		return nil, err
 	}
-	for _, p := range []*string{&s.port, &s.adminPort, &s.handlerPort} {
+	for _, p := range []*string{&s.port, &s.adminPort, &s.handlerPort, &s.forwardPort} {
 		var err error
 		if *p, err = freePort(); err != nil {
 			return nil, err
@@ -113,8 +114,31 @@ func (s *stage) start(ctx context.Context) error {
 	if s.o.pair {
 		return s.startPair(ctx)
 	}
-	s.handler = s.spawn(ctx, "handler", s.handlerArgs(s.path("state"), s.port, s.handlerPort)...)
+	s.handler = s.spawn(ctx, "handler", s.handlerArgs(s.path("state"), s.relayPort(), s.handlerPort)...)
 	return nil
+}
+
+// handlerArgs is `handler start` with where it keeps its state and whom it talks to.
+func (s *stage) handlerArgs(storage, relayPort, metricsPort string) []string {
+	scheme := "https"
+	if s.o.forward {
+		scheme = "forward+tls"
+	}
+	relay := scheme + "://localhost:" + relayPort
+	return []string{
+		"start", "--config", s.path("keys/teleport-event-handler.toml"),
+		"--storage", storage, "--teleport-addr", s.teleport.Addr(), "--teleport-identity", s.teleport.IdentityPath(),
+		"--fluentd-url", relay + "/test.log", "--fluentd-session-url", relay + "/session",
+		"--start-time", s.startTime(), "--timeout", "200ms", "--metrics-addr", "127.0.0.1:" + metricsPort,
+	}
+}
+
+// relayPort is where the handler sends.
+func (s *stage) relayPort() string {
+	if s.o.forward {
+		return s.forwardPort
+	}
+	return s.port
 }
 
 // startTime is just before the first event.
