@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -24,7 +25,8 @@ import (
 // acknowledged that id. Our relay does so after the fsync, as with HTTP.
 //
 // The protocol knows no refusal: who can not take events closes the connection,
-// whatever the reason, and they are sent again.
+// whatever the reason, and they are sent again. Our relay says more, to our handler
+// alone: that an event is too large for it, or that another handler has come.
 type forwardReceiver struct {
 	address  string // host:port
 	tag      string
@@ -136,6 +138,9 @@ func (l *forwardLink) exchange(message []byte, chunk string) error {
 	if _, err := forward.ReadHelo(answer); err == nil {
 		return errors.New("receiver asks for a shared key; take <security> away there and check client certificates in its place")
 	}
+	if err := refusedBy(answer, chunk); err != nil {
+		return err
+	}
 	got, err := forward.AckOf(answer)
 	if err != nil {
 		return fmt.Errorf("read acknowledgement: %w", err)
@@ -144,6 +149,25 @@ func (l *forwardLink) exchange(message []byte, chunk string) error {
 		return errors.New("read acknowledgement: it is for another message")
 	}
 	return nil
+}
+
+// refusedBy is our relay's word that it will never take a message, nil when it
+// says nothing of the kind.
+func refusedBy(answer any, chunk string) error {
+	r, ok := answer.(*event.Record)
+	if !ok {
+		return nil
+	}
+	if which, _ := r.Get("refused"); event.Text(which) != chunk {
+		return nil
+	}
+	status, _ := r.Get("status")
+	reason, _ := r.Get("reason")
+	code, _ := status.(int64)
+	if code == http.StatusConflict {
+		return errStale
+	}
+	return &refusal{status: int(code), text: event.Text(reason)}
 }
 
 // take is a connection that is open already, or a new one.

@@ -193,6 +193,27 @@ func TestForwardWrongAnswers(t *testing.T) {
 	}
 }
 
+// Our relay's refusals mean what they mean over HTTP; another message's do not.
+func TestForwardRefusals(t *testing.T) {
+	t.Parallel()
+	answer := func(chunk string, status int) any {
+		return event.NewRecord("refused", chunk, "status", int64(status), "reason", "why")
+	}
+	if err := refusedBy(answer("mine", 409), "mine"); !errors.Is(err, errStale) {
+		t.Errorf("409: %v", err)
+	}
+	final := new(refusal)
+	if err := refusedBy(answer("mine", 413), "mine"); !errors.As(err, &final) || final.status != 413 || final.text != "why" {
+		t.Errorf("413: %v", err)
+	}
+	if err := refusedBy(answer("other", 413), "mine"); err != nil {
+		t.Errorf("of another message: %v", err)
+	}
+	if err := refusedBy(event.NewRecord("ack", "mine"), "mine"); err != nil {
+		t.Errorf("an acknowledgement: %v", err)
+	}
+}
+
 // An event that is no JSON object can never go by forward.
 func TestForwardMalformedEvent(t *testing.T) {
 	t.Parallel()

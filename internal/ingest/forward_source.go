@@ -2,7 +2,10 @@ package ingest
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/sluicelog/sluice/internal/buffer"
 	"github.com/sluicelog/sluice/internal/event"
@@ -31,4 +34,27 @@ func withForwardSource(ctx context.Context, m *forward.Message) context.Context 
 		*dst = n
 	}
 	return plugin.WithSource(ctx, src)
+}
+
+// tellOurs says to our own handler what the protocol has no word for: that events
+// will never be taken, or that another handler has taken its place. Any other
+// sender sees the connection close. The answer is {"refused": chunk, "status":
+// as over HTTP, "reason": text}.
+func (c *forwardConn) tellOurs(m *forward.Message, err error) {
+	status := 0
+	switch {
+	case errors.Is(err, buffer.ErrTooLarge):
+		status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, buffer.ErrStaleSource):
+		status = http.StatusConflict
+	}
+	if m.Option == nil || !m.HasChunk || status == 0 {
+		return
+	}
+	if _, ours := m.Option.Get("sluice_source"); !ours {
+		return
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(ackTime))
+	answer := event.NewRecord("refused", m.Chunk, "status", int64(status), "reason", err.Error())
+	_, _ = c.conn.Write(event.AppendMsgpack(nil, answer)) // lost: it sends again
 }
