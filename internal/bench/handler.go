@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/teleport/teleporttest"
@@ -52,8 +53,8 @@ func (b *bench) runHandler(ctx context.Context) error {
 	defer cluster.Close()
 	cluster.Generate(handlerEvents)
 	fmt.Printf("handler → relay, each case %s, %s certificates, bulk export\n\n", b.o.duration, b.keyName())
-	fmt.Println("| added latency | way | events/s | over serial | handler CPU s/M events | relay CPU s/M events |")
-	fmt.Println("| --- | --- | --- | --- | --- | --- |")
+	fmt.Println("| added latency | way | events/s | over serial | CPU s/M events: handler | relay | all processes | events/s that two cores have CPU for |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, latency := range addedLatencies {
 		serial := 0.0
 		for i, way := range handlerWays {
@@ -70,14 +71,16 @@ func (b *bench) runHandler(ctx context.Context) error {
 			} else if serial > 0 {
 				over = fmt.Sprintf("%.1f", m.rate/serial)
 			}
-			fmt.Printf("| %v | %s | %.0f | %s | %.0f | %.0f |\n", latency, way.name, m.rate, over, m.handlerCPU, m.relayCPU)
+			fmt.Printf("| %v | %s | %.0f | %s | %.0f | %.0f | %.0f | %.0f |\n", latency, way.name, m.rate, over, m.handlerCPU, m.relayCPU, m.allCPU, 2e6/m.allCPU)
 		}
 	}
 	return nil
 }
 
 // handlerRun is what one case measured.
-type handlerRun struct{ rate, handlerCPU, relayCPU float64 }
+// allCPU includes the simulated cluster, the line and
+// the S3 server.
+type handlerRun struct{ rate, handlerCPU, relayCPU, allCPU float64 }
 
 func (b *bench) measureHandler(ctx context.Context, cluster *teleporttest.Server, latency time.Duration, way handlerWay) (handlerRun, error) {
 	var none handlerRun
@@ -123,7 +126,7 @@ func (b *bench) watchHandler(ctx context.Context, metrics string, handler, relay
 	if err != nil {
 		return handlerRun{}, err
 	}
-	began, handlerBefore, relayBefore := time.Now(), handler.cpu(), relay.cpu()
+	began, handlerBefore, relayBefore, restBefore := time.Now(), handler.cpu(), relay.cpu(), ownCPU()+b.s3.cpu()
 	last := first
 	for time.Since(began) < b.o.duration && last < handlerEvents {
 		pause(ctx, 20*time.Millisecond)
@@ -132,11 +135,19 @@ func (b *bench) watchHandler(ctx context.Context, metrics string, handler, relay
 		}
 	}
 	took, events := time.Since(began).Seconds(), float64(last-first)
-	return handlerRun{
-		rate:       events / took,
-		handlerCPU: (handler.cpu() - handlerBefore).Seconds() / events * 1e6,
-		relayCPU:   (relay.cpu() - relayBefore).Seconds() / events * 1e6,
-	}, nil
+	perMillion := func(d time.Duration) float64 { return d.Seconds() / events * 1e6 }
+	run := handlerRun{rate: events / took, handlerCPU: perMillion(handler.cpu() - handlerBefore), relayCPU: perMillion(relay.cpu() - relayBefore)}
+	run.allCPU = run.handlerCPU + run.relayCPU + perMillion(ownCPU()+b.s3.cpu()-restBefore)
+	return run, nil
+}
+
+// ownCPU is the benchmark's own time: the cluster's and the line's.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func waitDelivered(ctx context.Context, metrics string, least int, patience time.Duration) (int, error) {

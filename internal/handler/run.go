@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,7 +119,7 @@ func (c *StartCmd) stateDir() (string, error) {
 		// Only a working copy: what lasts is in the bucket.
 		return os.MkdirTemp("", "teleport-event-handler-")
 	}
-	name, err := c.clusterName()
+	name, err := folderName(c.TeleportAddr)
 	if err != nil {
 		return "", err
 	}
@@ -135,15 +134,6 @@ func (c *StartCmd) stateDir() (string, error) {
 		return "", err
 	}
 	return os.MkdirTemp(filepath.Join(dir, "dry_run"), "")
-}
-
-// clusterName is what a cluster's state is called.
-func (c *StartCmd) clusterName() (string, error) {
-	host, port, err := net.SplitHostPort(c.TeleportAddr)
-	if err != nil {
-		return "", fmt.Errorf("teleport-addr: %w", err)
-	}
-	return strings.TrimSpace(host + "_" + port), nil
 }
 
 // handler is everything that runs between Teleport and the receiver.

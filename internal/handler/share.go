@@ -45,7 +45,7 @@ func (c *StartCmd) joinShare(ctx context.Context, dir string, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	name, err := c.clusterName()
+	name, err := folderName(c.TeleportAddr)
 	if err != nil {
 		return nil, err
 	}
