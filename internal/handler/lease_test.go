@@ -393,6 +393,72 @@ func TestSharedFolderStaysInside(t *testing.T) {
 	}
 }
 
+// A state of many blocks takes longer to write and to read than a lease lasts; it
+// is renewed meanwhile, so nobody comes between.
+func TestLargeStateKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowBucket{memoryBucket: newMemoryBucket(), each: 200 * time.Millisecond}
+		began := time.Now()
+		open := func(ttl time.Duration) *share {
+			s := newShare(slow, t.TempDir(), ttl*5/4, slog.New(slog.DiscardHandler))
+			s.lease.clock = func() time.Duration { return time.Since(began) }
+			return s
+		}
+		const ttl = 4 * time.Second
+		first := open(ttl)
+		if err := first.join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			text := strings.Repeat(fmt.Sprintf("%016d", i), 50*blockSize/16)
+			for at := range 50 { // no two blocks alike
+				text = text[:at*blockSize] + fmt.Sprintf("%08d", at) + text[at*blockSize+8:]
+			}
+			if err := state.WriteFile(filepath.Join(first.folder.dir, fmt.Sprintf("sluice_seen-%d.ids", i)), []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waiting, stop := context.WithCancel(t.Context())
+		taken := make(chan error, 1)
+		go func() { taken <- open(ttl).join(waiting) }()
+		if err := first.publish(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		if slow.puts < 150 || time.Since(began) < 2*ttl {
+			t.Errorf("%d blocks in %v are no large state", slow.puts, time.Since(began))
+		}
+		synctest.Wait()
+		if len(taken) > 0 {
+			t.Error("taken over from one that writes")
+		}
+		stop()
+		<-taken
+		second := open(ttl)
+		if err := second.join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(treeOf(t, second.folder.dir)) != fmt.Sprint(treeOf(t, first.folder.dir)) {
+			t.Error("the state is another one")
+		}
+	})
+}
+
+// slowBucket takes its time over each object.
+type slowBucket struct {
+	*memoryBucket
+	each time.Duration
+}
+
+func (b *slowBucket) Get(ctx context.Context, name string) ([]byte, string, error) {
+	time.Sleep(b.each)
+	return b.memoryBucket.Get(ctx, name)
+}
+
+func (b *slowBucket) Put(ctx context.Context, name string, data []byte, version string) (string, error) {
+	time.Sleep(b.each)
+	return b.memoryBucket.Put(ctx, name, data, version)
+}
+
 // What the relay may forget follows the bucket, not the files; a dead letter is in
 // the bucket before the event counts as done.
 func TestShareForgetsWhatIsPublished(t *testing.T) {

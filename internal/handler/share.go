@@ -29,6 +29,9 @@ type share struct {
 	log    *slog.Logger
 	health *health
 
+	last  []sharedFile  // of the last manifest
+	wrote time.Duration // when that was, by the lease's clock
+
 	// What is shared, known once it was read.
 	identity *identity
 	still    func(func() error) error // runs while no progress is written
@@ -65,11 +68,30 @@ func (c *StartCmd) shared() bool { return s3state.Is(c.Storage) && !c.DryRun }
 func newShare(b blockBucket, dir string, takeover time.Duration, log *slog.Logger) *share {
 	ttl := takeover * 4 / 5
 	l := newLease(b, ttl, log)
-	return &share{
+	s := &share{
 		lease: l, ttl: ttl, log: log, health: newHealth(),
 		folder: &sharedFolder{dir: dir, bucket: b, mark: l.holder[:12], cache: map[string]cachedFile{}, stored: map[string]bool{}},
 		still:  func(f func() error) error { return f() },
 	}
+	s.folder.renew = s.renew
+	return s
+}
+
+// renew writes the last manifest again when it is time to.
+func (s *share) renew(ctx context.Context) error {
+	if s.lease.clock()-s.wrote < s.publishEvery() {
+		return nil
+	}
+	return s.write(ctx, s.last, false)
+}
+
+func (s *share) write(ctx context.Context, files []sharedFile, release bool) error {
+	began := s.lease.clock()
+	if err := s.lease.write(ctx, files, release); err != nil {
+		return err
+	}
+	s.last, s.wrote = files, began
+	return nil
 }
 
 // prove refuses a store that would let two write.
@@ -91,6 +113,7 @@ func (s *share) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.last, s.wrote = m.Files, s.lease.clock()
 	if err := s.folder.adopt(ctx); err != nil {
 		return err
 	}
@@ -187,7 +210,7 @@ func (s *share) publish(ctx context.Context, release bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.lease.write(ctx, files, release); err != nil {
+	if err := s.write(ctx, files, release); err != nil {
 		return err
 	}
 	if s.identity != nil {

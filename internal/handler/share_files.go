@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sluicelog/sluice/internal/s3state"
 	"github.com/sluicelog/sluice/internal/state"
@@ -44,7 +45,18 @@ type sharedFolder struct {
 	bucket blockBucket
 	mark   string                // begins the names of blocks that this process makes
 	cache  map[string]cachedFile // by name
-	stored map[string]bool       // blocks in the bucket that the last manifest names
+	stored map[string]bool       // blocks in the bucket, as far as is known
+	// renew is called between blocks: many of them may take longer than a lease
+	// lasts. nil: nothing is to be renewed.
+	renew func(context.Context) error
+}
+
+// alive calls renew.
+func (f *sharedFolder) alive(ctx context.Context) error {
+	if f.renew == nil {
+		return nil
+	}
+	return f.renew(ctx)
 }
 
 // cachedFile is a file that need not be read again while it is the same.
@@ -66,14 +78,9 @@ func (f *sharedFolder) fetch(ctx context.Context, files []sharedFile) error {
 			}
 			continue
 		}
-		var data []byte
-		for _, name := range file.Blocks {
-			block, _, err := f.bucket.Get(ctx, blockFolder+"/"+name)
-			if err != nil {
-				return fmt.Errorf("read shared state: %w", err)
-			}
-			data = append(data, block...)
-			f.stored[name] = true
+		data, err := f.fetchBlocks(ctx, file.Blocks)
+		if err != nil {
+			return err
 		}
 		if err := state.MkdirAll(filepath.Dir(path)); err != nil {
 			return err
@@ -88,6 +95,29 @@ func (f *sharedFolder) fetch(ctx context.Context, files []sharedFile) error {
 		f.cache[file.Name] = cachedFile{info, file}
 	}
 	return nil
+}
+
+// fetchAtOnce is how many blocks are asked for at the same time.
+const fetchAtOnce = 16
+
+// fetchBlocks reads blocks, several at a time.
+func (f *sharedFolder) fetchBlocks(ctx context.Context, names []string) (data []byte, err error) {
+	for some := range slices.Chunk(names, fetchAtOnce) {
+		blocks, errs := make([][]byte, len(some)), make([]error, len(some))
+		var wg sync.WaitGroup
+		for i, name := range some {
+			wg.Go(func() { blocks[i], _, errs[i] = f.bucket.Get(ctx, blockFolder+"/"+name) })
+		}
+		wg.Wait()
+		if err := errors.Join(append(errs, f.alive(ctx))...); err != nil {
+			return nil, fmt.Errorf("read shared state: %w", err)
+		}
+		for i, name := range some {
+			data = append(data, blocks[i]...)
+			f.stored[name] = true
+		}
+	}
+	return data, nil
 }
 
 // content is one file as it was read.
@@ -223,6 +253,9 @@ func (f *sharedFolder) cut(ctx context.Context, file *sharedFile, data []byte) e
 				return fmt.Errorf("write shared state: %w", err)
 			}
 			f.stored[name] = true
+			if err := f.alive(ctx); err != nil {
+				return err
+			}
 		}
 		file.Blocks = append(file.Blocks, name)
 		data = data[blockSize:]
