@@ -109,7 +109,7 @@ func TestOneOfTwoRelaysIsKilled(t *testing.T) {
 	for _, id := range b.got() {
 		moved += boolInt(d.sender.home(id) == d.sender.relays[0])
 	}
-	if got := d.metric(t, "handler_events_failed_over_total"); got == 0 || int(got) != moved {
+	if got := d.metric(t, "handler_events_failed_over_total"); moved == 0 || int(got) != moved {
 		t.Errorf("%v events counted as moved, %d were", got, moved)
 	}
 }
@@ -134,6 +134,31 @@ func TestShortOutageMovesNothing(t *testing.T) {
 	if got := d.metric(t, "handler_events_failed_over_total"); got != 0 {
 		t.Errorf("%v events moved", got)
 	}
+}
+
+// An event that was tried at two relays counts as moved also when its own one took
+// it in the end: the other may have stored it.
+func TestMovedBackCounts(t *testing.T) {
+	t.Parallel()
+	var d *testDelivery
+	a := newInbox(t, nil)
+	b := newInbox(t, func(http.ResponseWriter, *http.Request, []string) int {
+		d.sender.relays[0].worked() // it comes back just now
+		return http.StatusBadGateway
+	})
+	a.Start()
+	b.Start()
+	d = newTestDelivery(t, nil, a.URL+"/test.log", b.URL+"/test.log")
+	home, other := d.sender.relays[0], d.sender.relays[1]
+	d.sender.patience = 0
+	home.failed(0)
+	if err := d.sender.send(t.Context(), home, "", []*Read{testEvent("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.metric(t, "handler_events_failed_over_total"); got != 1 || other.since.IsZero() {
+		t.Errorf("%v events counted as moved, want 1", got)
+	}
+	sameSet(t, "taken", a.got(), []string{"a"})
 }
 
 // A refusal says that a relay works.

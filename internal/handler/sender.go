@@ -54,12 +54,12 @@ func boolInt(b bool) int {
 
 // send posts events until they are taken or refused for good, or ctx ends.
 func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*Read) error {
-	at := home.pick(s.patience)
+	at, moved := home.pick(s.patience), false
 	for attempt := 0; ; attempt++ {
 		err := s.try(ctx, at, suffix, batch)
 		switch {
 		case err == nil:
-			s.taken(home, at, len(batch))
+			s.taken(at, len(batch), moved || at != home)
 			return nil
 		case errors.As(err, new(*refusal)):
 			at.worked()
@@ -73,7 +73,7 @@ func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*
 		next := home.pick(s.patience)
 		if next != at {
 			s.announce(at, next, err)
-			at, attempt = next, -1
+			at, attempt, moved = next, -1, true
 			continue
 		}
 		if err := s.pause(ctx, at, attempt, err); err != nil {
@@ -82,13 +82,13 @@ func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*
 	}
 }
 
-// taken notes where events went. Those that another relay than their own took may
-// be stored by both: an earlier attempt whose answer was lost, or one after a
-// restart.
-func (s *sender) taken(home, at *relay, events int) {
+// taken notes who took events. Those that were tried at more than one relay, or
+// that another than their own took, may be stored by both: by an attempt whose
+// answer was lost, or by one after a restart.
+func (s *sender) taken(at *relay, events int, elsewhere bool) {
 	at.worked()
 	s.health.ok(at.url)
-	if at != home {
+	if elsewhere {
 		s.counts.elsewhere.Add(float64(events))
 	}
 }

@@ -23,8 +23,8 @@ func (r *Relay) CheckHandler(path string, problems *conf.Problems) error {
 	var file struct {
 		Forward struct {
 			Fluentd struct {
-				URL        any    `toml:"url"`
-				SessionURL string `toml:"session-url"`
+				URL        any `toml:"url"`
+				SessionURL any `toml:"session-url"`
 			} `toml:"fluentd"`
 		} `toml:"forward"`
 	}
@@ -35,27 +35,36 @@ func (r *Relay) CheckHandler(path string, problems *conf.Problems) error {
 	for _, u := range urlsOf(file.Forward.Fluentd.URL) {
 		h.check("url", u, "")
 	}
-	if u := file.Forward.Fluentd.SessionURL; u != "" {
+	for _, u := range urlsOf(file.Forward.Fluentd.SessionURL) {
 		h.check("session-url", u, "."+sessionID+".log")
 	}
 	return nil
 }
 
-// urlsOf takes one URL or a list of them.
+// urlsOf takes one URL or a list of them, as TOML has lists or with commas.
 func urlsOf(v any) []string {
 	switch v := v.(type) {
 	case string:
-		return []string{v}
+		return splitURLs(v)
 	case []any:
 		var urls []string
 		for _, u := range v {
 			if text, ok := u.(string); ok {
-				urls = append(urls, text)
+				urls = append(urls, splitURLs(text)...)
 			}
 		}
 		return urls
 	}
 	return nil
+}
+
+func splitURLs(text string) (urls []string) {
+	for u := range strings.SplitSeq(text, ",") {
+		if u = strings.TrimSpace(u); u != "" {
+			urls = append(urls, u)
+		}
+	}
+	return urls
 }
 
 type handlerFile struct {
