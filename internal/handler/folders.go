@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/s3state"
@@ -204,7 +206,11 @@ func (o *FolderOptions) takeShared(ctx context.Context) (string, func() error, e
 
 // folderName is the name of a cluster's state folder, as upstream has it.
 func folderName(addr string) (string, error) {
-	return (&StartCmd{TeleportOptions: TeleportOptions{AddrOptions: AddrOptions{TeleportAddr: addr}}}).clusterName()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("teleport-addr: %w; write host:port", err)
+	}
+	return strings.TrimSpace(host + "_" + port), nil
 }
 
 // stateFolders are the folders that a command is about: that of addr when there is
