@@ -18,6 +18,9 @@ import (
 // numbers would meet the next run's: more than anybody's cursor is written.
 const generationsPerStart = 1 << 32
 
+// generationName is the file of the newest block of generations.
+const generationName = "sluice_generation"
+
 // loadIdentity reads, or makes, the id of the state folder, and takes the next
 // block of generations. The block is on disk before the first post: a process
 // that was paused can never carry a newer start than its successor.
@@ -29,7 +32,7 @@ func loadIdentity(dir string, dryRun bool) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "sluice_generation")
+	path := filepath.Join(dir, generationName)
 	text, err := readOr(path, func() string { return "0" })
 	if err != nil {
 		return nil, err

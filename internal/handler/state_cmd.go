@@ -19,6 +19,7 @@ type StateCmd struct {
 	Show   StateShowCmd   `cmd:"" help:"Print all that the state folder holds."`
 	Set    StateSetCmd    `cmd:"" help:"Move the place in the audit log, or have a session sent again."`
 	Skip   StateSkipCmd   `cmd:"" help:"Leave out an event, the rest of a chunk, or a recording."`
+	Push   StatePushCmd   `cmd:"" help:"Put a folder's state into a bucket, for handlers that share it."`
 	Export StateExportCmd `cmd:"" help:"Copy the state in upstream's layout to another folder."`
 }
 
