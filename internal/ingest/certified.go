@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"net"
 
 	"github.com/sluicelog/sluice/internal/event"
@@ -18,6 +19,10 @@ type certified struct {
 	key  string // add_client_cert_subject
 }
 
+// errNoPeer should not happen: a listener that asks for certificates lets nobody in
+// without one.
+var errNoPeer = errors.New("the client's certificate is not known")
+
 // certify wraps e for one connection, if its client must show a certificate.
 func certify(t *tlsconf.Server, conn net.Conn, e plugin.Emitter) plugin.Emitter {
 	if !t.AsksClients() {
@@ -30,10 +35,13 @@ func certify(t *tlsconf.Server, conn net.Conn, e plugin.Emitter) plugin.Emitter 
 // not the client's to send.
 func (c *certified) Emit(ctx context.Context, tag string, es event.Stream) error {
 	peer := tlsconf.PeerOf(c.conn) // known since something was read
+	if peer == nil {
+		return errNoPeer
+	}
 	if err := peer.MaySend(tag); err != nil {
 		return err
 	}
-	if c.key != "" && peer != nil {
+	if c.key != "" {
 		for i := range es {
 			es[i].Record.Set(c.key, peer.Subject)
 		}
