@@ -1,6 +1,7 @@
 package tlsconf
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,16 @@ func newFileCounts(m *metrics.Registry) fileCounts {
 		expiry: m.Gauge("relay_tls_cert_expiry_seconds",
 			"When a certificate in use, or the first of several, ends (use crl: when a revocation list should be replaced), Unix seconds.", "file", "use"),
 		reloads: m.Counter("relay_tls_reloads_total", "Times that changed certificate files were read, by result.", "result"),
+	}
+}
+
+// forget takes files out that are not used any more, such as those that have gone from a
+// folder.
+func (c *fileCounts) forget(before, now []end) {
+	for _, e := range before {
+		if !slices.ContainsFunc(now, func(n end) bool { return n.file == e.file && n.use == e.use }) {
+			c.expiry.DeleteLabelValues(e.file, e.use)
+		}
 	}
 }
 

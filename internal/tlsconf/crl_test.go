@@ -136,6 +136,23 @@ func TestListsOfAFileEndTogether(t *testing.T) {
 	}
 }
 
+// A list that has gone from its folder does not go on being counted.
+func TestListsThatGo(t *testing.T) {
+	dir, lists := t.TempDir(), t.TempDir()
+	ca := authority(t, dir)
+	write(t, join(lists, "a"), list(t, ca, time.Now().Add(time.Hour)))
+	write(t, join(lists, "b"), list(t, ca, time.Now().Add(time.Hour)))
+	e := serve(t, strings.Replace(mutual, "ca_path {{CERTS}}/ca.crt", "ca_path "+join(dir, "ca.crt")+"\n crl_path "+lists, 1))
+	e.stop()
+	if err := os.Remove(join(lists, "a")); err != nil {
+		t.Fatal(err)
+	}
+	e.server.live.look(time.Now())
+	if a, b := value(e.metrics, "relay_tls_cert_expiry_seconds", join(lists, "a"), "crl"), value(e.metrics, "relay_tls_cert_expiry_seconds", join(lists, "b"), "crl"); a != -1 || b <= 0 {
+		t.Errorf("a ends at %v, b at %v", a, b)
+	}
+}
+
 func FuzzRevocations(f *testing.F) {
 	f.Add([]byte("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -97,8 +97,11 @@ func (l *live) open(now time.Time) error {
 }
 
 func (l *live) use(m *material, now time.Time) {
-	l.inUse.Store(m)
+	before := l.inUse.Swap(m)
 	l.guests.review(m)
+	if before != nil {
+		l.counts.forget(before.ends, m.ends)
+	}
 	for _, e := range m.ends {
 		l.counts.expiry.WithLabelValues(e.file, e.use).Set(float64(e.at.Unix()))
 	}
