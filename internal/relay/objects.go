@@ -58,7 +58,7 @@ func (p *objectPrefix) add(n *conf.Node, threads int) {
 
 func (p *objectPrefix) report(prefix string, workers int, problems *conf.Problems) {
 	if workers > 1 {
-		p.reasons = append(p.reasons, fmt.Sprintf("%d workers do", workers))
+		p.reasons = append(p.reasons, fmt.Sprintf("<system> asks for %d workers", workers))
 	}
 	found := &conf.Error{Pos: p.first.Pos, Path: pathOf(p.first), Param: "s3_object_key_format", Hint: uniqueKeyHint}
 	if line, ok := p.first.Get(found.Param); ok {
@@ -69,7 +69,7 @@ func (p *objectPrefix) report(prefix string, workers int, problems *conf.Problem
 		problems.Warn(found)
 		return
 	}
-	found.Err = fmt.Errorf("object keys under %s can repeat, the store is not known to refuse to overwrite, and more than one writes there (%s)",
+	found.Err = fmt.Errorf("object keys under %s can repeat, the store is not known to refuse to overwrite, and more than one may write there (%s)",
 		prefix, strings.Join(p.reasons, ", "))
 	problems.Fail(found)
 }
