@@ -197,3 +197,16 @@ func metric(t *testing.T, port, series string) string {
 	}
 	return ""
 }
+
+// awaitMetric waits until a series has a value: a client may see the end of its
+// connection before the relay has counted it.
+func awaitMetric(t *testing.T, port, series, want string) {
+	t.Helper()
+	got := ""
+	for late := time.Now().Add(20 * time.Second); time.Now().Before(late); {
+		if got = metric(t, port, series); got == want {
+			return
+		}
+	}
+	t.Errorf("%s is %q, not %s", series, got, want)
+}
