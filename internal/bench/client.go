@@ -18,6 +18,21 @@ import (
 type load struct {
 	name         string
 	conns, batch int
+	ids          bool      // send as our handler does
+	began        time.Time // when the receiver started
+}
+
+// appendHead appends a request's head up to the length of its body. Like our
+// handler it says each second that what is two seconds old never comes again.
+func (c load) appendHead(dst []byte, began time.Time) []byte {
+	dst = append(dst, "POST /test.log HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"...)
+	if c.ids {
+		generation := int64(time.Since(began)/time.Second) + 3
+		dst = append(dst, "Sluice-Accept: batch\r\nSluice-Source: bench\r\nSluice-Start: 1\r\nSluice-Generation: "...)
+		dst = append(strconv.AppendInt(dst, generation, 10), "\r\nSluice-Forget: "...)
+		dst = append(strconv.AppendInt(dst, generation-2, 10), "\r\n"...)
+	}
+	return append(dst, "Content-Length: "...)
 }
 
 type result struct {
@@ -83,7 +98,7 @@ func driveOne(ctx context.Context, c load, addr string, tlsConfig *tls.Config, s
 	var req, body []byte
 	for ctx.Err() == nil {
 		body = gen.body(body[:0], c.batch)
-		req = append(req[:0], "POST /test.log HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "...)
+		req = c.appendHead(req[:0], c.began)
 		req = strconv.AppendInt(req, int64(len(body)), 10)
 		req = append(append(req, "\r\n\r\n"...), body...)
 		began := time.Now()

@@ -28,6 +28,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "how long each case is loaded")
 	flag.StringVar(&o.only, "only", "", "only cases whose name contains this")
 	flag.StringVar(&o.receiver, "receiver", "", "only receivers whose name contains this, such as durable or filter")
+	flag.BoolVar(&o.ids, "ids", false, "send as our handler does: the relay gives each event an id and knows it again")
 	flag.StringVar(&o.relay, "relay", "bin/relay", "the relay to measure")
 	flag.BoolVar(&o.rsa, "rsa", false, "RSA-4096 certificates as Teleport's configure makes, not ECDSA")
 	flag.BoolVar(&o.handler, "handler", false, "measure the handler beside the relay, over a line with a delay")
@@ -44,6 +45,7 @@ type options struct {
 	duration time.Duration
 	only     string
 	receiver string
+	ids      bool
 	relay    string
 	rsa      bool
 	handler  bool
@@ -106,6 +108,7 @@ func (b *bench) measureCase(ctx context.Context, c load) error {
 		if !strings.Contains(r.name, b.o.receiver) {
 			continue
 		}
+		c.ids, c.began = b.o.ids, time.Now()
 		res, err := b.measure(ctx, c, r)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", c.name, r.name, err)
