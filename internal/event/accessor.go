@@ -198,6 +198,9 @@ func (a Accessor) Set(r *Record, v any) {
 // Delete takes the value at the place out and returns it. Later elements of an
 // array move up.
 func (a Accessor) Delete(r *Record) (any, bool) {
+	if len(a.path) == 1 && !a.path[0].isIndex {
+		return r.Delete(a.path[0].key) // on the text, where it can be
+	}
 	v, ok := a.Get(r)
 	if !ok {
 		return nil, false
