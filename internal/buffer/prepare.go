@@ -37,7 +37,7 @@ func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
 		}
 	}
 	if c.doubtful() {
-		if err := c.repair(); err != nil {
+		if err := c.repair(); err != nil || c.Size() == 0 {
 			return false, err
 		}
 	}
@@ -52,7 +52,8 @@ func (b *Buffer) prepareHeld(c *Chunk) (ready bool, err error) {
 		return false, b.quarantine(c.path, err)
 	case err != nil:
 		return false, err
-	case v.sealed:
+	case v.sealed, !c.resumed && v.torn == nil && v.totals == totals{c.events, c.bytes}:
+		// One of this process that could not be sealed is whole when all is there.
 		b.believe(c, v, size)
 		return !c.isDone(), nil
 	}

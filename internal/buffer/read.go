@@ -138,6 +138,9 @@ func (b *bodies) finish() error {
 }
 
 func (b *bodies) damaged(err error) error {
+	if isDiskError(err) && !errors.Is(err, io.ErrUnexpectedEOF) { // the disk may recover
+		return fmt.Errorf("read a chunk before offset %d: %w", b.off, err)
+	}
 	if b.onDamage != nil {
 		b.onDamage()
 	}
