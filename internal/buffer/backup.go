@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sluicelog/sluice/internal/event"
 )
 
 // backup is the folder for what cannot be delivered or cannot be read: raw
@@ -34,15 +36,36 @@ const (
 	maxIndex = 4 << 20
 )
 
-// backupEntry is a line of index.jsonl.
+// backupEntry is a line of index.jsonl. What the events share is in it, so that
+// they can be put back.
 type backupEntry struct {
-	Time   time.Time `json:"time"`
-	File   string    `json:"file"`
-	Chunk  string    `json:"chunk"`
-	Reason string    `json:"reason"`
-	Tag    string    `json:"tag,omitempty"`
-	Events int64     `json:"events,omitempty"`
-	Bytes  int64     `json:"bytes"`
+	Time      time.Time         `json:"time"`
+	File      string            `json:"file"`
+	Chunk     string            `json:"chunk"`
+	Reason    string            `json:"reason"`
+	Tag       *string           `json:"tag,omitempty"`
+	Timekey   *int64            `json:"timekey,omitempty"`
+	Variables map[string]string `json:"variables,omitempty"`
+	Created   *time.Time        `json:"created,omitempty"`
+	Events    int64             `json:"events,omitempty"`
+	Bytes     int64             `json:"bytes"`
+}
+
+// share puts in what the events of a chunk share.
+func (e *backupEntry) share(c *Chunk) {
+	e.Created = &c.created
+	if c.meta.HasTag {
+		e.Tag = &c.meta.Tag
+	}
+	if c.meta.HasTimekey {
+		e.Timekey = &c.meta.Timekey
+	}
+	for _, v := range c.meta.Variables {
+		if e.Variables == nil {
+			e.Variables = map[string]string{}
+		}
+		e.Variables[v.Key] = event.Text(v.Value)
+	}
 }
 
 func (k *backup) size() int64 {
@@ -195,9 +218,9 @@ func (b *Buffer) backupChunk(c *Chunk, reason string) (string, error) {
 	if b.durable() {
 		b.room.add(n)
 	}
-	k.record(backupEntry{
-		Time: b.now().UTC(), File: name, Chunk: c.id.String(), Reason: reason, Tag: c.meta.Tag, Events: int64(c.Events()), Bytes: n,
-	})
+	e := backupEntry{Time: b.now().UTC(), File: name, Chunk: c.id.String(), Reason: reason, Events: int64(c.Events()), Bytes: n}
+	e.share(c)
+	k.record(e)
 	return filepath.Join(k.dir, name), nil
 }
 

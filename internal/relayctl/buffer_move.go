@@ -91,58 +91,99 @@ func fluentdMeta(id event.ChunkID, m event.Meta, events int64, created time.Time
 	return append(head, body...)
 }
 
-// backedUp is what the backup's index says of a chunk.
+// backedUp is what the backup's index says of a file.
 type backedUp struct {
-	File, Chunk, Reason, Tag string
-	Events                   int64
-	Time                     time.Time
+	File, Chunk, Reason string
+	Tag                 *string
+	Timekey             *int64
+	Variables           map[string]string
+	Created             time.Time
+	Events              int64
 }
 
-// requeue brings chunks back from the backup folder: they become queued chunks in
-// Fluentd's form, which the relay takes up when it starts.
+// meta is what the events of the file share.
+func (u *backedUp) meta() event.Meta {
+	var m event.Meta
+	if u.Tag != nil {
+		m.Tag, m.HasTag = *u.Tag, true
+	}
+	if u.Timekey != nil {
+		m.Timekey, m.HasTimekey = *u.Timekey, true
+	}
+	for _, k := range sortedKeys(u.Variables) {
+		m.Variables = append(m.Variables, event.Variable{Key: k, Value: u.Variables[k]})
+	}
+	return m
+}
+
+// requeue brings chunks back from the backup folder; the relay takes them up when
+// it starts. Raw events go back in Fluentd's form, a chunk that was moved as it is
+// under its old name. What was put aside as damaged stays: its good part has been
+// delivered.
 func (b *Buffer) requeue(dir string, ids []string) error {
 	folder := filepath.Join(dir, "backup")
-	index, err := readIndex(filepath.Join(folder, "index.jsonl"))
+	index, err := readIndex(folder)
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "*.log"))
+	names, err := os.ReadDir(folder)
 	if err != nil {
 		return err
 	}
-	moved := 0
-	for _, path := range files {
-		id := strings.TrimSuffix(filepath.Base(path), ".log")
+	moved, there := 0, 0
+	for _, e := range names {
+		about := index[e.Name()]
+		id, isRaw := strings.CutSuffix(e.Name(), ".log")
+		if !isRaw && (about.Chunk == "" || !strings.HasSuffix(e.Name(), ".chunk")) {
+			continue
+		}
+		if !isRaw {
+			id = about.Chunk
+		}
+		there++
 		if !slices.ContainsFunc(ids, func(want string) bool { return want == "all" || strings.HasPrefix(id, want) }) {
 			continue
 		}
-		if err := requeueFile(dir, path, id, index[filepath.Base(path)]); err != nil {
+		if err := requeueFile(dir, filepath.Join(folder, e.Name()), id, about); err != nil {
 			return err
 		}
 		moved++
 	}
 	if moved == 0 {
-		return fmt.Errorf("no chunk in %s has such an id; name one, or all; there are %d", folder, len(files))
+		return fmt.Errorf("no chunk in %s has such an id; name one, or all; there are %d", folder, there)
 	}
 	fmt.Fprintf(b.Out, "requeued %s; the relay sends them when it starts\n", count(moved, "chunk"))
 	return nil
 }
 
-func requeueFile(dir, path, id string, b backedUp) error {
+func requeueFile(dir, path, id string, about backedUp) error {
 	raw, err := parseID(id)
 	if err != nil {
 		return err
 	}
-	target := filepath.Join(dir, "buffer.q"+id+".log")
-	meta := event.Meta{Tag: b.Tag, HasTag: b.Tag != ""}
-	// The meta file first: a chunk without it would be sent without its tag.
-	if err := state.WriteFile(target+".meta", fluentdMeta(raw, meta, b.Events, time.Now())); err != nil {
-		return err
+	target := filepath.Join(dir, filepath.Base(path))
+	if strings.HasSuffix(path, ".log") {
+		target = filepath.Join(dir, prefixOf(dir)+"q"+id+".log")
+		// The meta file first: a chunk without it would be sent without its tag.
+		if err := state.WriteFile(target+".meta", fluentdMeta(raw, about.meta(), about.Events, about.Created)); err != nil {
+			return err
+		}
 	}
 	if err := os.Rename(path, target); err != nil {
 		return err
 	}
 	return errors.Join(state.SyncDir(dir), state.SyncDir(filepath.Dir(path)))
+}
+
+// prefixOf is what the names of chunks in a folder begin with, as its lock file
+// tells.
+func prefixOf(dir string) string {
+	locks, err := filepath.Glob(filepath.Join(dir, ".*lock"))
+	if err != nil || len(locks) != 1 {
+		return "buffer."
+	}
+	name := filepath.Base(locks[0])
+	return strings.TrimSuffix(name[1:], "lock")
 }
 
 func parseID(text string) (id event.ChunkID, err error) {
@@ -157,23 +198,28 @@ func parseID(text string) (id event.ChunkID, err error) {
 	return id, nil
 }
 
-func readIndex(path string) (map[string]backedUp, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+// readIndex reads the index of a backup folder, and the one before it.
+func readIndex(folder string) (map[string]backedUp, error) {
 	index := map[string]backedUp{}
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	for s.Scan() {
-		var b backedUp
-		if json.Unmarshal(s.Bytes(), &b) == nil {
-			index[b.File] = b
+	for _, name := range []string{"index.jsonl.1", "index.jsonl"} {
+		f, err := os.Open(filepath.Join(folder, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s := bufio.NewScanner(f)
+		s.Buffer(nil, 1<<20)
+		for s.Scan() {
+			var u backedUp
+			if json.Unmarshal(s.Bytes(), &u) == nil {
+				index[u.File] = u
+			}
+		}
+		if err := errors.Join(s.Err(), f.Close()); err != nil {
+			return nil, err
 		}
 	}
-	return index, s.Err()
+	return index, nil
 }
