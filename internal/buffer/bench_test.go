@@ -2,6 +2,7 @@ package buffer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -89,6 +90,83 @@ func benchPlain(b *testing.B) {
 	run(b, 64, func(int) func() error {
 		return func() error { _, err := f.Write(body); return err }
 	})
+}
+
+// BenchmarkGroupCommit compares 64 writers into one chunk with 64 writers who sync
+// each write for themselves, on the same folder. The ratio should be 15 or more; a
+// disk whose fsync costs next to nothing tells nothing.
+func BenchmarkGroupCommit(b *testing.B) {
+	dir := benchFolder(b)
+	cost := fsyncCost(b, dir)
+	if cost < 50*time.Microsecond {
+		b.Skipf("skipped: an fsync costs %s on this folder, less than 50 µs", cost)
+	}
+	body := []byte(strings.Repeat("x", 899) + "\n")
+	buf := open(b, config(func(c *buffer.Config) { c.Path = filepath.Join(dir, "buf") }), buffer.Options{})
+	single, err := os.Create(filepath.Join(dir, "single"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer single.Close()
+	var mu sync.Mutex
+	for b.Loop() {
+		each := rate(b, 64, 3_000, func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			_, err := single.Write(body)
+			return errors.Join(err, single.Sync())
+		})
+		grouped := rate(b, 64, 100_000, func() error {
+			g := buffer.Group{Meta: event.Meta{Tag: "t", HasTag: true}, Body: body, Ends: []int{len(body)}}
+			return buf.Append(context.Background(), &buffer.Batch{Groups: []buffer.Group{g}})
+		})
+		b.ReportMetric(each, "single-ops/s")
+		b.ReportMetric(grouped, "grouped-ops/s")
+		b.ReportMetric(grouped/each, "ratio")
+	}
+	b.ReportMetric(float64(cost.Microseconds()), "fsync-µs")
+}
+
+// fsyncCost is the median of some fsyncs, each after a small write.
+func fsyncCost(b *testing.B, dir string) time.Duration {
+	f, err := os.Create(filepath.Join(dir, "cost"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	var all []time.Duration
+	for range 51 {
+		if _, err := f.WriteString(strings.Repeat("x", 900)); err != nil {
+			b.Fatal(err)
+		}
+		at := time.Now()
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, time.Since(at))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// rate is how often per second writers do n operations together.
+func rate(b *testing.B, writers, n int, do func() error) float64 {
+	var left atomic.Int64
+	left.Store(int64(n))
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := do(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return float64(n) / time.Since(began).Seconds()
 }
 
 // run shares b.N operations among writers and reports their rate and latency.
