@@ -40,7 +40,7 @@ func (f *Flush) Params(p *param.Set) {
 	p.Time("flush_thread_interval", &f.ThreadInterval, time.Second, "Accepted; flush threads wake when there is something to do.")
 	p.Time("flush_thread_burst_interval", &f.BurstInterval, time.Second, "Accepted; flush threads wake when there is something to do.")
 	p.Bool("flush_at_shutdown", &f.AtShutdown, false, "Send everything before the relay stops; true by default for a memory buffer.").Present(&f.atShutdownSet)
-	p.Time("delayed_commit_timeout", &f.DelayedCommitTimeout, 60*time.Second, "How long an output that answers later may take.")
+	p.Time("delayed_commit_timeout", &f.DelayedCommitTimeout, 60*time.Second, "How long an output that answers later may take. As with Fluentd forward goes by its ack_response_timeout; the others know the answer when they have written.")
 	p.String("retry_type", &f.RetryType, "exponential_backoff", "How waits between retries grow.").Enum("exponential_backoff", "periodic")
 	p.Time("retry_wait", &f.RetryWait, time.Second, "Wait before the first retry.")
 	p.Float("retry_exponential_backoff_base", &f.RetryBase, 2, "Each wait is this times the one before.")
