@@ -61,6 +61,50 @@ func TestFailedSyncIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestNextGroupDoesNotSyncAgain: what was appended while an fsync ran that fails is
+// lost with it, also where the chunk cannot be repaired.
+func TestNextGroupDoesNotSyncAgain(t *testing.T) {
+	disk := newDisk(4)
+	g := newGate(disk.FS())
+	b := open(t, config(), buffer.Options{FS: g})
+	mustAppend(t, b, batch("a", "one"))
+	g.hold(func(path string) bool { return strings.HasSuffix(path, ".chunk") })
+	first := make(chan error, 1)
+	go func() { first <- b.Append(context.Background(), batch("a", "two")) }()
+	file := <-g.waiting
+	r, err := b.Reserve(context.Background(), batch("a", "three"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := r.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	syncs := 0
+	disk.Inject(func(op crashfs.Op, path string) error {
+		if op == crashfs.Sync && path == file {
+			if syncs++; syncs == 1 {
+				return syscall.EIO
+			}
+		}
+		if op == crashfs.Open && strings.HasSuffix(path, ".tmp") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	g.letGo()
+	if err := <-first; !errors.Is(err, syscall.EIO) {
+		t.Errorf("append under the fsync that failed: %v", err)
+	}
+	if err := ticket.Wait(context.Background()); !errors.Is(err, syscall.EIO) {
+		t.Errorf("append into the same file: %v", err)
+	}
+	wantChunks(t, b, "a: one")
+	if syncs != 1 {
+		t.Errorf("%d fsyncs, want the one that failed", syncs)
+	}
+}
+
 // TestLateWaitLearnsOfLoss: a ticket that is asked long after its fsync failed,
 // when the chunk has been saved into a new and longer file, still fails.
 func TestLateWaitLearnsOfLoss(t *testing.T) {
