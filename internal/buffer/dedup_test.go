@@ -107,6 +107,22 @@ func TestIDsOutliveTheirChunk(t *testing.T) {
 	}
 }
 
+// TestIDsAreKeptBeforeTheChunkGoes: also where they could not be kept when it was
+// queued.
+func TestIDsAreKeptBeforeTheChunkGoes(t *testing.T) {
+	disk := newDisk(25)
+	b := open(t, config(forAll), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, withIDs(batch("a", "one")))
+	disk.Inject(sickFile(".ids", crashfs.Open))
+	b.EnqueueAll()
+	disk.Inject(nil)
+	wantChunks(t, b, "a: one")
+	disk.Kill()
+	b = open(t, config(forAll), buffer.Options{FS: disk.FS()})
+	mustAppend(t, b, withIDs(batch("a", "one")))
+	wantChunks(t, b)
+}
+
 func TestOtherClientsAreNotDeduplicated(t *testing.T) {
 	b := open(t, config(), buffer.Options{FS: newDisk(24).FS()}) // dedup source, the default
 	mustAppend(t, b, withIDs(batch("a", "x")), withIDs(batch("a", "x")))
