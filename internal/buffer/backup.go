@@ -208,6 +208,9 @@ func (b *Buffer) backupChunk(c *Chunk, reason string) (string, error) {
 	n, err := b.backupRaw(c, name)
 	if IsNoSpace(err) && b.durable() {
 		// There is no room for a copy: the chunk itself moves over.
+		if err := b.keepIDsOf(c); err != nil { // they are read from the file
+			return "", err
+		}
 		name = filepath.Base(c.Path())
 		n, err = c.Size(), b.moveToBackup(c.Path(), name)
 	}
