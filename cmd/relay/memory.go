@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -19,6 +20,7 @@ func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
+	machine := int64(math.MaxInt64)
 	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -26,10 +28,11 @@ func limitMemory() {
 		}
 		limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 		if err == nil && limit > 0 && limit < 1<<50 { // beyond that it means no limit
-			debug.SetMemoryLimit(limit / 10 * 9)
+			machine = limit / 10 * 9
 		}
-		return
+		break
 	}
+	keepHeapLow(machine)
 }
 
 // headroom is what the heap may grow by before it is collected, however little of

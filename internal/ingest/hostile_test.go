@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -21,8 +22,8 @@ import (
 
 // regular is an established client, who must not notice what others do.
 type regular struct {
-	took   []time.Duration
-	failed []string
+	Took   []time.Duration
+	Failed []string
 }
 
 // serveMe posts on one connection until ctx ends.
@@ -36,42 +37,39 @@ func (r *regular) serveMe(ctx context.Context, c net.Conn) {
 		start := time.Now()
 		_ = c.SetDeadline(start.Add(20 * time.Second))
 		if _, err := io.WriteString(c, body); err != nil {
-			r.failed = append(r.failed, err.Error())
+			r.Failed = append(r.Failed, err.Error())
 			return
 		}
 		answer, err := http.ReadResponse(br, nil)
 		if err != nil {
-			r.failed = append(r.failed, err.Error())
+			r.Failed = append(r.Failed, err.Error())
 			return
 		}
 		_ = answer.Body.Close()
-		r.took = append(r.took, time.Since(start))
+		r.Took = append(r.Took, time.Since(start))
 		if answer.StatusCode != 200 {
-			r.failed = append(r.failed, answer.Status)
+			r.Failed = append(r.Failed, answer.Status)
 		}
 	}
 }
 
 func (r *regular) quantile(q float64) time.Duration {
-	if len(r.took) == 0 {
+	if len(r.Took) == 0 {
 		return 0
 	}
-	slices.Sort(r.took)
-	return r.took[int(float64(len(r.took)-1)*q)]
+	slices.Sort(r.Took)
+	return r.Took[int(float64(len(r.Took)-1)*q)]
 }
 
 // endure runs one attack beside an established client and returns what that saw.
-func endure(t *testing.T, v victim, a attack, n int) *regular {
+func endure(t *testing.T, v victim, a attack, n int, beside func(context.Context, victim, chan<- struct{}) regular) *regular {
 	t.Helper()
-	c, err := v.secure(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	var r regular
 	var wg sync.WaitGroup
-	wg.Go(func() { r.serveMe(ctx, c) })
+	ready := make(chan struct{})
+	wg.Go(func() { r = beside(ctx, v, ready) })
+	<-ready
 	bounded, cancel := context.WithTimeout(ctx, 60*time.Second)
 	if err := a.run(bounded, v, n); err != nil {
 		t.Error(err)
@@ -79,8 +77,8 @@ func endure(t *testing.T, v victim, a attack, n int) *regular {
 	cancel()
 	stop()
 	wg.Wait()
-	if len(r.failed) > 0 || len(r.took) == 0 {
-		t.Errorf("of the established client's %d requests failed: %q", len(r.took), r.failed)
+	if len(r.Failed) > 0 || len(r.Took) == 0 {
+		t.Errorf("of the established client's %d requests failed: %q", len(r.Took), r.Failed)
 	}
 	late, err := v.secure(t.Context(), 1)
 	if err != nil {
@@ -94,6 +92,70 @@ func endure(t *testing.T, v victim, a attack, n int) *regular {
 		t.Errorf("a client that comes afterwards: %v", err)
 	}
 	return &r
+}
+
+// regularHere is the established client within this process.
+func regularHere(ctx context.Context, v victim, ready chan<- struct{}) regular {
+	defer close(ready)
+	c, err := v.secure(ctx, 0)
+	if err != nil {
+		return regular{Failed: []string{err.Error()}}
+	}
+	defer c.Close()
+	ready <- struct{}{}
+	var r regular
+	r.serveMe(ctx, c)
+	return r
+}
+
+// regularProcess is the established client in a process of its own, which does not
+// wait for its turn behind the attackers'.
+func regularProcess(dir string) func(context.Context, victim, chan<- struct{}) regular {
+	return func(ctx context.Context, v victim, ready chan<- struct{}) (r regular) {
+		defer close(ready)
+		cmd := exec.Command("nice", "-n", "-10", os.Args[0], "-test.run", "^TestRegularClient$")
+		cmd.Env = append(os.Environ(), "SLUICE_REGULAR="+v.addr, "SLUICE_REGULAR_DIR="+dir)
+		in, _ := cmd.StdinPipe()
+		out, _ := cmd.StdoutPipe()
+		if err := cmd.Start(); err != nil {
+			return regular{Failed: []string{err.Error()}}
+		}
+		lines := bufio.NewReader(out)
+		if line, err := lines.ReadString('\n'); line != "ready\n" {
+			r.Failed = append(r.Failed, fmt.Sprint("not ready: ", line, err))
+		}
+		ready <- struct{}{}
+		<-ctx.Done()
+		_ = in.Close()
+		if err := json.NewDecoder(lines).Decode(&r); err != nil {
+			r.Failed = append(r.Failed, err.Error())
+		}
+		_, _ = io.Copy(io.Discard, lines)
+		_ = cmd.Wait()
+		return r
+	}
+}
+
+// TestRegularClient is what regularProcess runs; by itself it has nothing to do.
+func TestRegularClient(t *testing.T) {
+	addr := os.Getenv("SLUICE_REGULAR")
+	if addr == "" {
+		t.Skip("it belongs to TestHostileClients at full size")
+	}
+	v := victim{addr, clientTLS(t, clientsOf(t, os.Getenv("SLUICE_REGULAR_DIR")))}
+	c, err := v.secure(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var r regular
+	var wg sync.WaitGroup
+	wg.Go(func() { r.serveMe(ctx, c) })
+	fmt.Println("ready")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	stop()
+	wg.Wait()
+	_ = json.NewEncoder(os.Stdout).Encode(r)
 }
 
 func clientTLS(t *testing.T, client func(bool, bool) *http.Client) *tls.Config {
@@ -115,7 +177,7 @@ func TestHostileClients(t *testing.T) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			s := startHTTP(t, "max_connections 100\nheader_timeout 1\nbody_timeout 2\nbody_size_limit 4m\nrequest_memory_limit 8m\n"+transport(dir, "client_cert_auth true"))
-			endure(t, victim{s.addr, clientTLS(t, client)}, a, a.small)
+			endure(t, victim{s.addr, clientTLS(t, client)}, a, a.small, regularHere)
 			if err := s.stop(); err != nil {
 				t.Error(err)
 			}
@@ -176,7 +238,7 @@ func startRelay(t *testing.T, dir string) process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bin, "-c", conf, "--admin", "off")
+	cmd := exec.Command("nice", "-n", "-10", bin, "-c", conf, "--admin", "off")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -210,12 +272,21 @@ func hostileFull(t *testing.T) {
 	v := victim{p.addr, clientTLS(t, client)}
 	hugeBomb() // made before the clock runs
 	t.Logf("%-34s %8s %9s %9s %9s %8s %8s", "attack", "n", "p50", "p99", "max", "requests", "peak MB")
-	for _, a := range attacks {
+	calm := attack{name: "none", full: 1, run: func(ctx context.Context, _ victim, _ int) error {
+		timer := time.NewTimer(3 * time.Second)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		return nil
+	}}
+	for _, a := range append([]attack{calm}, attacks...) {
 		t.Run(a.name, func(t *testing.T) {
 			p.resetPeak(t)
-			r := endure(t, v, a, a.full)
+			r := endure(t, v, a, a.full, regularProcess(dir))
 			peak := p.megabytes("VmHWM")
-			t.Logf("%-34s %8d %9v %9v %9v %8d %8d", a.name, a.full, r.quantile(0.5).Round(10*time.Microsecond), r.quantile(0.99).Round(10*time.Microsecond), r.quantile(1).Round(10*time.Microsecond), len(r.took), peak)
+			t.Logf("%-34s %8d %9v %9v %9v %8d %8d", a.name, a.full, r.quantile(0.5).Round(10*time.Microsecond), r.quantile(0.99).Round(10*time.Microsecond), r.quantile(1).Round(10*time.Microsecond), len(r.Took), peak)
 			if peak > memoryBound {
 				t.Errorf("%d MB of memory, more than %d", peak, memoryBound)
 			}

@@ -133,6 +133,12 @@ func pairs(t testing.TB) (dir string, client func(withCert, http2 bool) *http.Cl
 	if err := pki.WriteTestSet(dir, pki.ECDSA); err != nil {
 		t.Fatal(err)
 	}
+	return dir, clientsOf(t, dir)
+}
+
+// clientsOf makes clients of the certificates in a folder.
+func clientsOf(t testing.TB, dir string) func(withCert, http2 bool) *http.Client {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +149,7 @@ func pairs(t testing.TB) (dir string, client func(withCert, http2 bool) *http.Cl
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir, func(withCert, http2 bool) *http.Client {
+	return func(withCert, http2 bool) *http.Client {
 		c := &tls.Config{RootCAs: roots}
 		if withCert {
 			c.Certificates = []tls.Certificate{pair}

@@ -29,7 +29,10 @@ func (in *inHTTP) readBody(w http.ResponseWriter, r *http.Request, q *request) e
 	if err := in.readAll(w, r, q); err != nil {
 		return err
 	}
-	return in.unpack(encoding, q)
+	if encoding == "" {
+		return nil
+	}
+	return in.memory.work(shrinks*int64(len(q.body)), func() error { return in.unpack(encoding, q) })
 }
 
 const (
@@ -53,7 +56,7 @@ func (in *inHTTP) readAll(w http.ResponseWriter, r *http.Request, q *request) (e
 	if r.ContentLength >= 0 {
 		q.body, err = readExactly(src, q.body, int(r.ContentLength))
 	} else {
-		q.body, err = q.readLimited(src, q.body, in.bodyLimit, 0)
+		q.body, err = q.readLimited(src, q.body, in.bodyLimit)
 	}
 	src.stop(err)
 	return err
@@ -72,31 +75,53 @@ func readExactly(src io.Reader, dst []byte, n int) ([]byte, error) {
 }
 
 // readLimited reads to the end, growing the loan with what it reads, beside what is
-// held already. More than limit is a MaxBytesError.
-func (q *request) readLimited(src io.Reader, dst []byte, limit, beside int64) ([]byte, error) {
-	dst = dst[:0]
+// held already. More than limit is a MaxBytesError. It reads into pieces, so that
+// nothing is held twice of a body that turns out to be too large.
+func (q *request) readLimited(src io.Reader, dst []byte, limit int64) ([]byte, error) {
+	pieces, total := [][]byte{dst[:0]}, int64(0)
 	for {
-		if len(dst) == cap(dst) {
-			room := min(max(2*int64(cap(dst)), 4<<10), limit+1)
-			if int64(len(dst)) > limit {
-				return dst, &http.MaxBytesError{Limit: limit}
-			}
-			if err := q.loan.grow(room + beside); err != nil {
+		last := &pieces[len(pieces)-1]
+		if len(*last) == cap(*last) {
+			room := min(max(2*int64(cap(*last)), 4<<10), maxPiece)
+			if err := q.loan.grow(total + room); err != nil {
 				return dst, err
 			}
-			dst = append(make([]byte, 0, room), dst...)
+			pieces = append(pieces, make([]byte, 0, room))
+			continue
 		}
-		n, err := src.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
+		n, err := src.Read((*last)[len(*last):cap(*last)])
+		*last = (*last)[:len(*last)+n]
+		total += int64(n)
 		switch {
-		case int64(len(dst)) > limit:
+		case total > limit:
 			return dst, &http.MaxBytesError{Limit: limit}
 		case errors.Is(err, io.EOF):
-			return dst, nil
+			return q.join(pieces, total)
 		case err != nil:
 			return dst, &bodyError{err}
 		}
 	}
+}
+
+// maxPiece is how much a body of unknown length grows at once.
+const maxPiece = 1 << 20
+
+func (q *request) join(pieces [][]byte, total int64) ([]byte, error) {
+	if len(pieces) == 1 {
+		return pieces[0], nil
+	}
+	if len(pieces[0]) == 0 && len(pieces) == 2 {
+		return pieces[1], nil
+	}
+	if err := q.loan.grow(2 * total); err != nil {
+		return pieces[0], err
+	}
+	all := make([]byte, 0, total)
+	for _, p := range pieces {
+		all = append(all, p...)
+	}
+	q.loan.shrink(total)
+	return all, nil
 }
 
 // bodyError is a body that did not come whole: the client is gone or too slow, or

@@ -63,6 +63,7 @@ type httpConn struct {
 
 const (
 	freeHead     = 4 << 10   // net/http's own reading buffer: every connection has it
+	headCost     = 3         // of a head's text, when net/http has made a map of it
 	maxHead      = 80 << 10  // as Fluentd
 	keptHead     = 128 << 10 // more than a head may be long
 	keptInBody   = 8 << 10   // the next request may have come with the end of a body
@@ -85,7 +86,7 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	}
 	if c.inHead {
 		c.head += int64(n)
-		if c.head > freeHead && c.loan.grow(c.head-freeHead) != nil {
+		if c.head > freeHead && c.loan.grow(headCost*(c.head-freeHead)) != nil {
 			c.refused("head memory")
 			return 0, errHeads
 		}

@@ -181,7 +181,7 @@ func TestHTTPHeads(t *testing.T) {
 	head := func(size int) string {
 		return "POST /t HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\nX: " + strings.Repeat("x", size) + "\r\n\r\n{}"
 	}
-	s := startHTTP(t, "body_size_limit 100k\nrequest_memory_limit 100k")
+	s := startHTTP(t, "body_size_limit 100k\nrequest_memory_limit 300k")
 	if answers, _ := s.raw(t, head(60<<10)+head(60<<10), 2); len(answers) != 2 || answers[1] != "200 OK" {
 		t.Errorf("60k: %.200q", answers)
 	}
@@ -189,7 +189,7 @@ func TestHTTPHeads(t *testing.T) {
 		t.Errorf("100k: %.200q, closed %v", answers, closed)
 	}
 	holder := loan{memory: s.memory}
-	if err := holder.take(context.Background(), 90<<10); err != nil {
+	if err := holder.take(context.Background(), 200<<10); err != nil {
 		t.Fatal(err)
 	}
 	if answers, closed := s.raw(t, head(60<<10), 2); !closed || len(answers) > 0 && strings.HasPrefix(answers[0], "200") {

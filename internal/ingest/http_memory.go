@@ -21,11 +21,12 @@ type memory struct {
 	total int64
 	wait  time.Duration // how long a request waits for its share
 	sem   *semaphore.Weighted
-	waste atomic.Int64 // bytes of large bodies that were let go since the last collection
+	heavy chan struct{} // a slot for each large body that may be worked on
+	waste atomic.Int64  // bytes of large bodies that were let go since the last collection
 }
 
 func newMemory(total int64, wait time.Duration) *memory {
-	return &memory{total: total, wait: wait, sem: semaphore.NewWeighted(total)}
+	return &memory{total: total, wait: wait, sem: semaphore.NewWeighted(total), heavy: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2)}
 }
 
 // errMemory asks the client to come again.
@@ -79,23 +80,24 @@ func (l *loan) grow(n int64) error {
 	return nil
 }
 
-func (l *loan) release() {
-	if l.n == 0 {
-		return
+// shrink gives back what is over n bytes; nothing may refer to it any more.
+func (l *loan) shrink(n int64) {
+	if l.n > n {
+		l.memory.collect(l.n - n)
+		l.memory.sem.Release(l.n - n)
+		l.n = n
 	}
-	l.memory.sem.Release(l.n)
-	l.memory.collect(l.n)
-	l.n = 0
 }
+
+func (l *loan) release() { l.shrink(0) }
 
 const (
 	largeLoan = 1 << 20
-	muchWaste = 32 << 20
+	muchWaste = 16 << 20
 )
 
-// collect runs the garbage collector when large bodies have left much behind. With
-// the few megabytes that live here it would wait until several times as much had
-// gathered.
+// collect runs the garbage collector when large bodies have left much behind, before
+// others may use the room: what is let go still fills the memory until then.
 func (m *memory) collect(n int64) {
 	if n < largeLoan {
 		return
@@ -103,6 +105,20 @@ func (m *memory) collect(n int64) {
 	if waste := m.waste.Add(n); waste > muchWaste && m.waste.CompareAndSwap(waste, 0) {
 		runtime.GC()
 	}
+}
+
+// heavyBody is what takes a processor milliseconds to unpack and read.
+const heavyBody = 256 << 10
+
+// work runs f, large bodies a few at a time: small events must not wait for a
+// processor behind them. Who has a slot waits for nothing.
+func (m *memory) work(size int64, f func() error) error {
+	if size < heavyBody {
+		return f()
+	}
+	m.heavy <- struct{}{}
+	defer func() { <-m.heavy }()
+	return f()
 }
 
 // tooMuchError is a request that even alone does not fit.

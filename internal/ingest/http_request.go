@@ -39,16 +39,19 @@ type request struct {
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
-// keepRequest is the largest buffer that goes back to the pool: a rare huge
-// body must not stay in memory.
-const keepRequest = 256 << 10
+// The largest buffers that go back to the pool: a rare huge body must not stay in
+// memory.
+const (
+	keepRequest = 256 << 10
+	keepEvents  = 4 << 10
+)
 
 func (q *request) release() {
 	clear(q.events)
-	q.loan.release()
-	if cap(q.body) > keepRequest || cap(q.spare) > keepRequest {
-		return
+	if cap(q.body) > keepRequest || cap(q.spare) > keepRequest || cap(q.events) > keepEvents {
+		q.body, q.spare, q.events = nil, nil, nil
 	}
+	q.loan.release()
 	q.body, q.spare, q.events = q.body[:0], q.spare[:0], q.events[:0]
 	requests.Put(q)
 }
@@ -72,7 +75,7 @@ func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
 
 // take decodes the body and sends its events on.
 func (h *httpHandler) take(r *http.Request, q *request) error {
-	err := h.in.decode.events(r, q)
+	err := h.in.memory.work(int64(len(q.body)), func() error { return h.in.decode.events(r, q) })
 	if q.lenient {
 		err = h.forgive(q, err)
 	}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+const (
+	quietHeap = 80 << 20 // up to here the collector may take its time
+	headroom  = 16 << 20
+)
+
+// keepHeapLow lets the process grow with what lives in it, not with its garbage: after
+// each collection the limit is set to a quarter more than was found alive, and never below
+// quietHeap nor above machine. A flood of large requests leaves nothing behind that
+// way, while a relay whose memory buffers are full does not collect without end.
+func keepHeapLow(machine int64) {
+	debug.SetMemoryLimit(min(quietHeap, machine))
+	followCollections(&sentinel{machine})
+}
+
+// sentinel is garbage as soon as it is made: the next collection finds it.
+type sentinel struct{ machine int64 }
+
+func followCollections(s *sentinel) {
+	runtime.SetFinalizer(s, func(s *sentinel) {
+		debug.SetMemoryLimit(limitFor(alive(), s.machine))
+		followCollections(&sentinel{s.machine})
+	})
+}
+
+func limitFor(alive, machine int64) int64 {
+	return min(max(quietHeap, alive+max(alive/4, headroom)), machine)
+}
+
+// alive is what the last collection kept, with the stacks.
+func alive() int64 {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	var sum uint64
+	for _, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 {
+			sum += s.Value.Uint64()
+		}
+	}
+	return int64(min(sum, 1<<50)) //nolint:gosec // bounded
+}
