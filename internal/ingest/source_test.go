@@ -73,8 +73,10 @@ func stamp(t event.Time) string {
 	if d := time.Since(time.Unix(t.Sec, int64(t.Nsec))); d > -time.Minute && d < 10*time.Minute {
 		return "now"
 	}
-	return fmt.Sprintf("%d.%09d", t.Sec, t.Nsec)
+	return stampOf(t)
 }
+
+func stampOf(t event.Time) string { return fmt.Sprintf("%d.%09d", t.Sec, t.Nsec) }
 
 // take returns what came since it was last called.
 func (p *pipeline) take() []string {
