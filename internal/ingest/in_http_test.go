@@ -285,7 +285,7 @@ func TestHTTPPipelineFails(t *testing.T) {
 		{&plugin.FormatError{Err: errors.New("no")}, 500, "format"},
 		{errors.New("disk is gone"), 503, "pipeline"},
 	} {
-		s.out.fail = func(string) error { return c.err }
+		s.out.failWith(func(string) error { return c.err })
 		status, answer := s.post(t, "/t", "application/json", `{"a":1}`)
 		if status != c.status || !strings.Contains(answer, c.err.Error()) {
 			t.Errorf("%v: %d %q, want %d", c.err, status, answer, c.status)

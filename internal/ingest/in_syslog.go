@@ -143,15 +143,23 @@ func (in *inSyslog) Start(context.Context) error {
 
 // Run takes lines until ctx ends.
 func (in *inSyslog) Run(ctx context.Context, e plugin.Emitter) error {
-	address := net.JoinHostPort(in.bind, strconv.Itoa(in.port))
 	if in.protocol == "udp" {
-		p := &packets{texts: &in.texts, address: address, limit: int(in.limit), chomp: true, receive: int(in.receive)}
-		return p.run(ctx, e)
+		return in.packets().run(ctx, e)
 	}
-	ln, err := listen(ctx, address)
+	ln, err := listen(ctx, in.address())
 	if err != nil {
 		return err
 	}
+	return in.serveOn(ctx, ln, e)
+}
+
+func (in *inSyslog) address() string { return net.JoinHostPort(in.bind, strconv.Itoa(in.port)) }
+
+func (in *inSyslog) packets() *packets {
+	return &packets{texts: &in.texts, address: in.address(), limit: int(in.limit), chomp: true, receive: int(in.receive)}
+}
+
+func (in *inSyslog) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter) error {
 	return withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
 		ln := in.transport.Listen(limitConnections(ln, in.maxConnections))
 		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) {

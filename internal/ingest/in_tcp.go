@@ -83,10 +83,15 @@ func (in *inTCP) Run(ctx context.Context, e plugin.Emitter) error {
 	if err != nil {
 		return err
 	}
+	return in.serveOn(ctx, ln, e)
+}
+
+func (in *inTCP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter) error {
 	return withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
 		ln := in.transport.Listen(limitConnections(ln, in.maxConnections))
 		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) {
 			if !in.allow.takes(conn.RemoteAddr()) {
+				in.tally.refuse("network")
 				in.rejects.calm.warn(in.env.Log, "anonymous client denied", "address", conn.RemoteAddr().String())
 				return
 			}

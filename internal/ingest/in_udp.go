@@ -59,11 +59,14 @@ func (in *inUDP) Start(context.Context) error { in.rejects.open(); return nil }
 
 // Run reads datagrams until ctx ends.
 func (in *inUDP) Run(ctx context.Context, e plugin.Emitter) error {
-	p := &packets{
+	return in.packets().run(ctx, e)
+}
+
+func (in *inUDP) packets() *packets {
+	return &packets{
 		texts: &in.texts, address: net.JoinHostPort(in.bind, strconv.Itoa(in.port)),
 		limit: int(in.limit), chomp: in.chomp, receive: int(in.receive),
 	}
-	return p.run(ctx, e)
 }
 
 // parse takes one message.

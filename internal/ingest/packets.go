@@ -31,22 +31,35 @@ type packets struct {
 const maxWaiting = 8 << 20
 
 func (p *packets) run(ctx context.Context, e plugin.Emitter) error {
+	conn, err := p.listen(ctx)
+	if err != nil {
+		return err
+	}
+	return p.serveOn(ctx, conn, e)
+}
+
+func (p *packets) listen(ctx context.Context) (net.PacketConn, error) {
 	var lc net.ListenConfig
 	conn, err := lc.ListenPacket(ctx, "udp", p.address)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", p.address, err)
+		return nil, fmt.Errorf("listen on %s: %w", p.address, err)
 	}
 	if u, ok := conn.(*net.UDPConn); ok && p.receive > 0 {
 		if err := u.SetReadBuffer(p.receive); err != nil {
-			return errors.Join(fmt.Errorf("set receive_buffer_size: %w", err), conn.Close())
+			return nil, errors.Join(fmt.Errorf("set receive_buffer_size: %w", err), conn.Close())
 		}
 	}
+	return conn, nil
+}
+
+// serveOn reads conn until ctx ends, and closes it.
+func (p *packets) serveOn(ctx context.Context, conn net.PacketConn, e plugin.Emitter) error {
 	p.wake.L = &p.mu
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	var sending sync.WaitGroup
 	sending.Go(func() { p.send(ctx, e) })
-	err = p.read(ctx, conn)
+	err := p.read(ctx, conn)
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

@@ -55,8 +55,11 @@ func (p *pipeline) Emit(ctx context.Context, tag string, es event.Stream) error 
 			return ctx.Err()
 		}
 	}
-	if p.fail != nil {
-		if err := p.fail(tag); err != nil {
+	p.mu.Lock()
+	fail := p.fail
+	p.mu.Unlock()
+	if fail != nil {
+		if err := fail(tag); err != nil {
 			return err
 		}
 	}
@@ -66,6 +69,13 @@ func (p *pipeline) Emit(ctx context.Context, tag string, es event.Stream) error 
 		p.events = append(p.events, fmt.Sprintf("%s %s %s", tag, stamp(e.Time), e.Record.AppendJSON(nil)))
 	}
 	return nil
+}
+
+// failWith lets Emit return what f says.
+func (p *pipeline) failWith(f func(tag string) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fail = f
 }
 
 // stamp is "now" for times of the test's own, else seconds and nanoseconds.

@@ -15,6 +15,7 @@ type tally struct {
 	env           plugin.Env
 	events, bytes prometheus.Counter
 	dropped       *prometheus.CounterVec
+	refused       *prometheus.CounterVec
 	records, size atomic.Int64
 }
 
@@ -28,6 +29,7 @@ func newTally(env plugin.Env) *tally {
 		events:  m.Counter("relay_input_events_total", "Events that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
 		bytes:   m.Counter("relay_input_bytes_total", "Bytes of the bodies that came in.", "plugin_id", "type").WithLabelValues(env.ID, env.Type),
 		dropped: m.Counter("relay_events_dropped_total", "Events that were thrown away, by reason.", "plugin_id", "reason"),
+		refused: m.Counter("relay_input_refused_total", "Connections that a source of texts closed, by reason.", "plugin_id", "reason"),
 	}
 }
 
@@ -43,6 +45,9 @@ func (t *tally) add(events, size int) {
 func (t *tally) drop(reason string, events int) {
 	t.dropped.WithLabelValues(t.env.ID, reason).Add(float64(events))
 }
+
+// refuse counts a connection that was closed.
+func (t *tally) refuse(reason string) { t.refused.WithLabelValues(t.env.ID, reason).Inc() }
 
 // status is the source's snapshot.
 func (t *tally) status() status.Plugin {

@@ -152,7 +152,8 @@ func (t *texts) serve(ctx context.Context, conn net.Conn, e plugin.Emitter, s *s
 		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
 			return
 		default:
-			t.env.Log.Warn("unexpected error on reading data", "host", from.address, "error", err)
+			t.tally.refuse("unreadable")
+			t.rejects.calm.warn(t.env.Log, "unexpected error on reading data", "host", from.address, "error", err)
 			return
 		}
 	}
