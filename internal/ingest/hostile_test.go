@@ -26,6 +26,21 @@ type regular struct {
 	Failed []string
 }
 
+// introduce makes the client an established one: it has sent a request.
+func (r *regular) introduce(c net.Conn) {
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		r.Failed = append(r.Failed, err.Error())
+		return
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		r.Failed = append(r.Failed, err.Error())
+		return
+	}
+	_ = answer.Body.Close()
+}
+
 // serveMe posts on one connection until ctx ends.
 func (r *regular) serveMe(ctx context.Context, c net.Conn) {
 	br := bufio.NewReader(c)
@@ -102,8 +117,9 @@ func regularHere(ctx context.Context, v victim, ready chan<- struct{}) regular {
 		return regular{Failed: []string{err.Error()}}
 	}
 	defer c.Close()
-	ready <- struct{}{}
 	var r regular
+	r.introduce(c)
+	ready <- struct{}{}
 	r.serveMe(ctx, c)
 	return r
 }
@@ -149,6 +165,7 @@ func TestRegularClient(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var r regular
+	r.introduce(c)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.serveMe(ctx, c) })
 	fmt.Println("ready")
