@@ -256,7 +256,7 @@ func TestForwardCloseWhileGreeting(t *testing.T) {
 		return false
 	}
 	r.start()
-	o, _ := startForward(t, "heartbeat_interval 0.01\nheartbeat_type transport\n<security>\nself_hostname a\nshared_key k\n</security>\n"+r.server(""))
+	o, _ := startForward(t, "send_timeout 1h\nheartbeat_interval 0.01\nheartbeat_type transport\n<security>\nself_hostname a\nshared_key k\n</security>\n"+r.server(""))
 	<-greeted
 	if err := o.Close(context.Background()); err != nil {
 		t.Error(err)
