@@ -34,6 +34,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return check(args[1:], stdout, stderr)
 		case "buffer":
 			return bufferCommand(args[1:], stdout, stderr)
+		case "send":
+			return send(ctx, args[1:], os.Stdin, stdout, stderr)
 		case "reference":
 			return reference(args[1:], stderr)
 		}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -15,5 +17,35 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		"freeport": freePort, "listening": listening,
+	}})
+}
+
+// freePort sets variables to ports that are free: freeport PORT [PORT2]...
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		_, port, err := net.SplitHostPort(ln.Addr().String())
+		ts.Check(err)
+		ts.Check(ln.Close())
+		ts.Setenv(name, port)
+	}
+}
+
+// listening waits until somebody listens on ports of this machine.
+func listening(ts *testscript.TestScript, _ bool, args []string) {
+	for _, port := range args {
+		for late := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+			if err == nil {
+				_ = conn.Close()
+				break
+			}
+			if time.Now().After(late) {
+				ts.Fatalf("nobody listens: %v", err)
+			}
+		}
+	}
 }

@@ -47,7 +47,7 @@ type InvalidError struct {
 	Value  any // what it is
 }
 
-func (e *InvalidError) Error() string { return "got invalid event and drop it: " + e.Reason }
+func (e *InvalidError) Error() string { return e.Reason }
 
 // PackedError is a message whose entries can not be unpacked. Nothing of it was
 // taken, and it must not be acknowledged: the sender has the only copy.
