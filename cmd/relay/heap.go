@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	quietHeap = 80 << 20 // up to here the collector may take its time
-	headroom  = 16 << 20
+	quietHeap  = 80 << 20 // up to here the collector may take its time
+	leastSlack = 16 << 20
 )
 
 // keepHeapLow lets the process grow with what lives in it, not with its garbage: after
@@ -31,7 +31,7 @@ func followCollections(s *sentinel) {
 }
 
 func limitFor(alive, machine int64) int64 {
-	return min(max(quietHeap, alive+max(alive/4, headroom)), machine)
+	return min(max(quietHeap, alive+max(alive/4, leastSlack)), machine)
 }
 
 // alive is what the last collection kept, with the stacks.

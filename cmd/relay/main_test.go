@@ -18,12 +18,12 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: map[string]func(*testscript.TestScript, bool, []string){
-		"freeport": freePort, "listening": listening,
+		"freeport": scriptFreePort, "listening": scriptListening,
 	}})
 }
 
-// freePort sets variables to ports that are free: freeport PORT [PORT2]...
-func freePort(ts *testscript.TestScript, _ bool, args []string) {
+// scriptFreePort sets variables to ports that are free: freeport PORT [PORT2]...
+func scriptFreePort(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		ts.Check(err)
@@ -34,8 +34,8 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// listening waits until somebody listens on ports of this machine.
-func listening(ts *testscript.TestScript, _ bool, args []string) {
+// scriptListening waits until somebody listens on ports of this machine.
+func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
 	for _, port := range args {
 		for late := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))

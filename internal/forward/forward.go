@@ -44,7 +44,8 @@ func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 type InvalidError struct {
 	Tag    string
 	Reason string
-	Value  any // what it is
+	Value  any  // what it is
+	Broken bool // it is not even an array
 }
 
 func (e *InvalidError) Error() string { return e.Reason }

@@ -69,7 +69,7 @@ func decodeJSON(raw []byte, unpacked int64) (*Message, error) {
 	}
 	parts, isArray := v.([]any)
 	if !isArray {
-		return nil, &InvalidError{Reason: "message is no array", Value: v}
+		return nil, &InvalidError{Reason: "message is no array", Value: v, Broken: true}
 	}
 	m, err := messageOf(v, at(parts, 0), len(parts))
 	if err != nil {

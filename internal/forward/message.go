@@ -27,7 +27,7 @@ type Message struct {
 func decodeMessage(raw []byte, unpacked int64) (*Message, error) {
 	body, n, isArray := arrayOf(raw)
 	if !isArray {
-		return nil, &InvalidError{Reason: "message is no array", Value: valueOf(raw)}
+		return nil, &InvalidError{Reason: "message is no array", Value: valueOf(raw), Broken: true}
 	}
 	parts := partsOf(body, n)
 	var tag any

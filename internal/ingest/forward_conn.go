@@ -100,7 +100,11 @@ func (c *forwardConn) unread(ctx context.Context, err error) bool {
 	invalid, large, packed := new(forward.InvalidError), new(forward.TooLargeError), new(forward.PackedError)
 	switch {
 	case errors.As(err, &invalid):
-		return c.invalid(ctx, invalid.Tag, []any{invalid.Value}, "got invalid event and drop it:", "reason", invalid.Reason)
+		words := "got invalid event and drop it:"
+		if invalid.Broken {
+			words = "incoming chunk is broken:"
+		}
+		return c.invalid(ctx, invalid.Tag, []any{invalid.Value}, words, "reason", invalid.Reason)
 	case errors.As(err, &large):
 		in.counts.refuse("too_large")
 		in.tally.drop("too large", 1)
