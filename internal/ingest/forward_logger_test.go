@@ -59,6 +59,7 @@ func TestFluentLogger(t *testing.T) {
 			if got := s.sink.wait(t, count); !slices.Equal(got, want) {
 				t.Errorf("got %d events: %s", len(got), strings.Join(got, " "))
 			}
+			s.stop()
 			acks := 0.0
 			if tc.config.RequestAck && !tc.config.Async {
 				acks = count

@@ -97,6 +97,7 @@ func TestForwardAcks(t *testing.T) {
 	if _, err := j.conn.Read(answer); err != nil || string(answer) != `{"ack":"cj"}` {
 		t.Errorf("got %s, %v", answer, err)
 	}
+	s.stop() // an acknowledgement is counted when it has been sent
 	if got := s.count("relay_forward_acks_total"); got != 4 {
 		t.Errorf("%v acks were counted", got)
 	}
