@@ -72,7 +72,6 @@ func (n *node) beat(now time.Time) bool {
 		return false
 	}
 	n.use(true)
-	n.o.log.Warn("recovered forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port)
 	return true
 }
 

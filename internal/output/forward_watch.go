@@ -120,8 +120,14 @@ func (w *watcher) heartbeat(ctx context.Context, n *node) {
 		return
 	}
 	l.close()
+	w.beat(n)
+}
+
+// beat takes a heartbeat; a server that is back has its turns before it is said.
+func (w *watcher) beat(n *node) {
 	if n.beat(time.Now()) {
 		w.out.balance.rebuild()
+		n.o.log.Warn("recovered forwarding server '"+n.String()+"'", "host", n.Host, "port", n.Port)
 	}
 }
 
@@ -157,8 +163,8 @@ func (w *watcher) answers() {
 		w.mu.Lock()
 		n := w.peers[netip.AddrPortFrom(at.Addr().Unmap(), at.Port())]
 		w.mu.Unlock()
-		if n != nil && n.beat(time.Now()) {
-			w.out.balance.rebuild()
+		if n != nil {
+			w.beat(n)
 		}
 	}
 }

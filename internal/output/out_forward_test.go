@@ -274,7 +274,7 @@ func TestForwardHeartbeats(t *testing.T) {
 				t.Fatal(err)
 			}
 			stopEcho := echo(udp)
-			o, log := startForward(t, "heartbeat_interval 0.02\nrecover_wait 0.04\nhard_timeout 1.5\nheartbeat_type "+kind+"\n"+r.server(""))
+			o, log := startForward(t, "heartbeat_interval 0.02\nrecover_wait 0.04\nhard_timeout 1\nheartbeat_type "+kind+"\n"+r.server(""))
 			if err := o.write(t.Context(), chunkOf(o, 1, 1)); err != nil {
 				t.Fatal(err)
 			}
