@@ -23,6 +23,8 @@ type forwardConn struct {
 	read *deadlineReader
 	d    *forward.Decoder
 	held held
+
+	known bool // it has sent a whole message
 }
 
 // serve reads one connection's messages; the caller closes it. When ctx ends
@@ -90,6 +92,10 @@ func (c *forwardConn) message(ctx context.Context) bool {
 	c.read.until = time.Time{}
 	if err != nil {
 		return c.unread(ctx, err)
+	}
+	if !c.known {
+		spoke(c.conn)
+		c.known = true
 	}
 	return c.take(ctx, m)
 }

@@ -29,6 +29,6 @@ func newForwardCounts(env plugin.Env) *forwardCounts {
 }
 
 // refuse counts a refusal: anonymous, shared_key, user or handshake for
-// connections; too_large, invalid, packed, malformed, timeout, full or emit for
+// connections, crowded out too; too_large, invalid, packed, malformed, timeout, full or emit for
 // messages.
 func (c *forwardCounts) refuse(reason string) { c.refused.WithLabelValues(c.id, reason).Inc() }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"container/list"
 	"context"
 	"errors"
 	"net"
@@ -36,20 +35,38 @@ type watched struct {
 	refused   func(reason string)
 }
 
+// Accept implements net.Listener.
+func (l *watched) Accept() (net.Conn, error) {
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &httpConn{guest: guest{Conn: inner}, door: l.door, inHead: true, loan: loan{memory: l.memory}, keepsHead: l.keepsHead, patience: l.patience, refused: l.refused}
+	if !l.door.enter(&c.guest) {
+		_ = inner.Close()
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+// Close implements net.Listener.
+func (l *watched) Close() error {
+	l.door.close()
+	return l.Listener.Close()
+}
+
 // httpConn is one connection, above TLS. It bounds what the heads of all requests
 // hold together, keeps a head's bytes where their order is wanted (net/http forgets
 // it, and add_http_headers promises it), and answers in Fluentd's order.
 type httpConn struct {
-	net.Conn
+	guest
 	keepsHead bool
 	patience  time.Duration
 	refused   func(reason string)
 	writeBy   time.Time // the deadline in force; whoever writes owns it
 
-	known  atomic.Bool // it has sent a whole head
-	door   *door       // guards
-	inside bool        // it has a place, and
-	place  *list.Element
+	known atomic.Bool // it has sent a whole head
+	door  *door
 
 	mu     sync.Mutex
 	inHead bool // between two requests, or within a head
@@ -131,7 +148,7 @@ func (c *httpConn) Close() error {
 	c.mu.Lock()
 	c.loan.release()
 	c.mu.Unlock()
-	c.door.leave(c)
+	c.door.leave(&c.guest)
 	return c.Conn.Close()
 }
 
@@ -213,7 +230,7 @@ func noteHead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := httpConnOf(r)
 		if c != nil && !c.known.Swap(true) {
-			c.door.known(c)
+			c.door.known(&c.guest)
 		}
 		if c != nil && r.ProtoMajor == 1 {
 			c.begin(r)

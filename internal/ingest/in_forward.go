@@ -62,7 +62,7 @@ func (in *inForward) Params(p *param.Set) {
 	p.String("source_address_key", &in.addressKey, "", "Field that gets the sender's address.")
 	p.String("source_hostname_key", &in.hostnameKey, "", "Field that gets the sender's host name.")
 	p.Bool("deny_keepalive", &in.denyKeepalive, false, "Close the connection after each message.")
-	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
+	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time. When there are so many, the one that has been silent longest since it came makes room; when all have sent something, more wait.")
 	p.Time("idle_timeout", &in.idleTimeout, 0, "Close connections that are silent for so long; 0 is never.")
 	p.Time("message_timeout", &in.messageTimeout, 5*time.Minute, "Close connections that begin a message and do not end it; time begins again each time what is there has doubled.")
 	p.Size("decompression_size_limit", &in.unpackedLimit, 2<<30, "Largest compressed message after unpacking.")
@@ -135,7 +135,7 @@ func (in *inForward) serveAll(ctx context.Context, tcp net.Listener, e plugin.Em
 	var wg sync.WaitGroup
 	wg.Go(func() { answerHeartbeats(ctx, udp) })
 	err = withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
-		ln := in.transport.Listen(limitConnections(tcp, in.maxConnections))
+		ln := in.transport.Listen(&forwardDoor{tcp, newDoor(in.maxConnections, func() { in.counts.refuse("crowded out") })})
 		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) { in.serve(ctx, conn, certify(&in.transport, conn, e)) })
 	})
 	_ = udp.Close()

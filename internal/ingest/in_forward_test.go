@@ -275,11 +275,38 @@ func TestForwardTimeouts(t *testing.T) {
 	}
 }
 
+// A crowd that never speaks keeps nobody out.
+func TestForwardCrowd(t *testing.T) {
+	s := startForward(t, "max_connections 3")
+	known := s.dial()
+	known.send(message("a", 1, "known"))
+	known.ack()
+	var crowd []*forwardClient
+	for range 20 {
+		crowd = append(crowd, s.dial())
+	}
+	for range 2 {
+		c := s.dial()
+		c.send(message("a", 2, "new"))
+		c.ack()
+		_ = c.conn.Close()
+	}
+	known.send(message("a", 3, "known"))
+	known.ack()
+	for _, c := range crowd[:18] {
+		c.closed()
+	}
+	if got := s.count("relay_forward_refused_total", "crowded out"); got < 18 {
+		t.Errorf("%v were counted", got)
+	}
+}
+
 func TestForwardMaxConnections(t *testing.T) {
 	s := startForward(t, "max_connections 1")
-	first, second := s.dial(), s.dial()
+	first := s.dial()
 	first.send(message("a", 1, "one"))
 	first.ack()
+	second := s.dial()
 	second.send(message("a", 2, "two"))
 	if s.count("relay_forward_connections") != 1 {
 		t.Errorf("%v connections are open", s.count("relay_forward_connections"))

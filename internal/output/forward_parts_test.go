@@ -220,7 +220,7 @@ func TestDiscoveryFile(t *testing.T) {
 		}
 	}
 	lines := "<service_discovery>\n@type file\npath " + path + "\n</service_discovery>\nheartbeat_type none"
-	o, log, err := forwardOf(t, lines)
+	o, _, err := forwardOf(t, lines)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestDiscoveryFile(t *testing.T) {
 		t.Errorf("the file is not there: got %v", err)
 	}
 	write("- host: a\n- host: b\n  port: 1234\n  weight: 5\n")
-	o, log = startForward(t, lines)
+	o, log := startForward(t, lines)
 	if got := hosts(o.wanted()); got != "a:24224*60 b:1234*5" {
 		t.Errorf("got %s", got)
 	}

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// door holds the number of connections of an http source. When all places are
-// taken, whoever has been there longest without a whole request makes room: a crowd
-// that connects and never speaks keeps nobody out. When all have spoken, the next
-// one waits, and behind it others in the system's accept queue.
+// door holds the number of connections of a source. When all places are taken,
+// whoever has been there longest without a whole request or message makes room: a
+// crowd that connects and never speaks keeps nobody out. When all have spoken, the
+// next one waits, and behind it others in the system's accept queue.
 type door struct {
 	most    int // 0: any number
 	crowded func()
@@ -17,8 +17,15 @@ type door struct {
 	mu     sync.Mutex
 	left   sync.Cond
 	open   int
-	fresh  list.List // of *httpConn without a request so far, oldest first
+	fresh  list.List // of *guest that have sent nothing whole so far, oldest first
 	closed bool
+}
+
+// guest is a connection that has a place, as the door knows it. The door guards it.
+type guest struct {
+	net.Conn
+	inside bool // it has a place, and
+	place  *list.Element
 }
 
 func newDoor(most int, crowded func()) *door {
@@ -29,7 +36,7 @@ func newDoor(most int, crowded func()) *door {
 
 // enter takes a place for c, and waits for one if it must. It is false when the
 // listener was closed.
-func (d *door) enter(c *httpConn) bool {
+func (d *door) enter(c *guest) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for d.most > 0 && d.open >= d.most && !d.closed {
@@ -38,7 +45,7 @@ func (d *door) enter(c *httpConn) bool {
 			d.left.Wait()
 			continue
 		}
-		victim := oldest.Value.(*httpConn)
+		victim := oldest.Value.(*guest)
 		d.leaveLocked(victim)
 		d.mu.Unlock()
 		d.crowded()
@@ -54,8 +61,8 @@ func (d *door) enter(c *httpConn) bool {
 	return true
 }
 
-// known says that c has sent a whole head: it is no longer the first to go.
-func (d *door) known(c *httpConn) {
+// known says that c has sent something whole: it is no longer the first to go.
+func (d *door) known(c *guest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if c.place != nil {
@@ -64,13 +71,13 @@ func (d *door) known(c *httpConn) {
 	}
 }
 
-func (d *door) leave(c *httpConn) {
+func (d *door) leave(c *guest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.leaveLocked(c)
 }
 
-func (d *door) leaveLocked(c *httpConn) {
+func (d *door) leaveLocked(c *guest) {
 	if !c.inside {
 		return
 	}
@@ -88,24 +95,4 @@ func (d *door) close() {
 	defer d.mu.Unlock()
 	d.closed = true
 	d.left.Broadcast()
-}
-
-// Accept implements net.Listener.
-func (l *watched) Accept() (net.Conn, error) {
-	inner, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	c := &httpConn{Conn: inner, door: l.door, inHead: true, loan: loan{memory: l.memory}, keepsHead: l.keepsHead, patience: l.patience, refused: l.refused}
-	if !l.door.enter(c) {
-		_ = inner.Close()
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-// Close implements net.Listener.
-func (l *watched) Close() error {
-	l.door.close()
-	return l.Listener.Close()
 }
