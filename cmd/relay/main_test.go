@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,7 +18,12 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+	certs, err := filepath.Abs("../../testdata/compat/certs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := func(e *testscript.Env) error { e.Setenv("CERTS", certs); return nil }
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"freeport": scriptFreePort, "listening": scriptListening,
 	}})
 }
