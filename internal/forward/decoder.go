@@ -38,7 +38,7 @@ const (
 	// least that is asked of the stream at once.
 	firstRoom = 4 << 10
 	// usualRoom is what every connection may hold without asking.
-	usualRoom = 64 << 10
+	usualRoom = 8 << 10
 )
 
 // Next reads one message. The error is io.EOF at the end between messages,

@@ -66,7 +66,7 @@ func (in *inForward) Params(p *param.Set) {
 	p.Time("idle_timeout", &in.idleTimeout, 0, "Close connections that are silent for so long; 0 is never.")
 	p.Time("message_timeout", &in.messageTimeout, 5*time.Minute, "Close connections that begin a message and do not end it; time begins again each time what is there has doubled.")
 	p.Size("decompression_size_limit", &in.unpackedLimit, 2<<30, "Largest compressed message after unpacking.")
-	p.Size("message_memory_limit", &in.memoryLimit, 64<<20, "Memory for the messages of all connections; one larger message at a time is taken alone.")
+	p.Size("message_memory_limit", &in.memoryLimit, 32<<20, "Memory for the messages of all connections; one larger message at a time is taken alone.")
 	p.Ignore("backlog", "the system's own limit holds")
 	p.Ignore("linger_timeout", "connections are closed in order, so that an acknowledgement on its way arrives")
 	p.Ignore("resolve_hostname", "it is on when source_hostname_key is set")
