@@ -89,9 +89,13 @@ func (d *Decoder) Entry() (event.Event, error) {
 	if err != nil {
 		return event.Event{}, err
 	}
-	e, invalid := entryOf(raw)
-	if invalid != nil {
-		return e, &InvalidError{Reason: "entry is no time and record", Value: invalid}
+	v, _, err := event.ReadMsgpack(raw) // of our own making, so of any size
+	if err != nil {
+		return event.Event{}, err
+	}
+	e, ok := eventOf(v)
+	if !ok {
+		return e, &InvalidError{Reason: "entry is no time and record", Value: v}
 	}
 	return e, nil
 }
@@ -132,13 +136,18 @@ func (d *Decoder) value(f finder) ([]byte, error) {
 			return nil, err
 		case done:
 			return d.cut(f.at())
-		case d.Limit > 0 && f.need() > d.Limit:
+		case d.tooLarge(f.need()):
 			return nil, d.passOver(f)
 		}
 		if err := d.readOn(); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// tooLarge holds JSON, which is read as one value, to what one value may be.
+func (d *Decoder) tooLarge(n int64) bool {
+	return d.Limit > 0 && (n > d.Limit || d.json && n > largestValue)
 }
 
 // cut takes the first n bytes out of the buffer. Memory that a large message took
@@ -149,7 +158,7 @@ func (d *Decoder) cut(n int) ([]byte, error) {
 	if len(d.buf) == 0 && n > firstRoom {
 		d.buf = nil
 	}
-	if d.Limit > 0 && int64(n) > d.Limit {
+	if d.tooLarge(int64(n)) {
 		return nil, &TooLargeError{Tag: tagAtStart(raw), Size: int64(n)}
 	}
 	return raw, nil

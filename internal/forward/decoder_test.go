@@ -167,6 +167,27 @@ func TestLies(t *testing.T) {
 	}
 }
 
+// One entry whose bytes are all values would take many times its length: it stays
+// the bytes that it is. JSON as large is passed over.
+func TestLargestValue(t *testing.T) {
+	nested := append([]byte{0xdd, 2, 0, 0, 1}, make([]byte, 1<<25+1)...) // an array of so many zeros
+	entry := append([]byte("\x92\xce\x5f\x5e\x10\x00\x81\xa1n"), nested...)
+	message := append([]byte("\x92\xa1t\x92"), append(entry, packedEntries(1)...)...)
+	before := allocated()
+	m, err := NewDecoder(bytes.NewReader(message)).Next()
+	if got, want := merge(show(m, err, math.MaxInt64)), `t 1600000000.5{"n":1} invalid=1`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if took := allocated() - before; took > 300<<20 {
+		t.Errorf("took %d bytes", took)
+	}
+	d := NewDecoder(strings.NewReader(`["t",1,{"s":"` + strings.Repeat("x", largestValue) + `"}]["ok",1600000000,{}]`))
+	d.Limit = 1 << 40
+	if got := strings.Join(readAll(d), "; "); got != "error: message is larger than chunk_size_limit; ok 1600000000.0{}; error: EOF" {
+		t.Errorf("json: got %s", got)
+	}
+}
+
 // Silence after a large message does not hold its memory, and memory beyond the
 // usual is asked for.
 func TestMemory(t *testing.T) {

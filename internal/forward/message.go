@@ -134,8 +134,16 @@ func partAt(parts [][]byte, i int) any {
 	return nil
 }
 
-// valueOf reads a value; what no record can hold stays the bytes that it is.
+// largestValue is up to how many bytes a value is read. As a record it takes many
+// times the memory that it takes as bytes: a byte can be a value of its own.
+const largestValue = 32 << 20
+
+// valueOf reads a value; what no record can hold, or should, stays the bytes that
+// it is.
 func valueOf(raw []byte) any {
+	if len(raw) > largestValue {
+		return event.Binary(bytes.Clone(raw))
+	}
 	v, _, err := event.ReadMsgpack(raw)
 	if err != nil {
 		return event.Binary(bytes.Clone(raw))

@@ -54,15 +54,19 @@ func (in *inForward) serve(ctx context.Context, conn net.Conn, e plugin.Emitter)
 	}
 }
 
-// handshakeTime is how long a sender may take to prove itself.
-const handshakeTime = 30 * time.Second
+const (
+	// handshakeTime is how long a sender may take to prove itself.
+	handshakeTime = 30 * time.Second
+	// handshakeLimit is how much of one who is not known yet is read.
+	handshakeLimit = 16 << 10
+)
 
 // welcome runs the handshake; false ends the connection.
 func (c *forwardConn) welcome(ctx context.Context) bool {
 	c.read.until = time.Now().Add(handshakeTime)
-	begin := c.d.Begin
-	c.d.Begin = nil
-	defer func() { c.d.Begin, c.read.until = begin, time.Time{} }()
+	begin, limit := c.d.Begin, c.d.Limit
+	c.d.Begin, c.d.Limit = nil, handshakeLimit
+	defer func() { c.d.Begin, c.d.Limit, c.read.until = begin, limit, time.Time{} }()
 	_ = c.conn.SetWriteDeadline(c.read.until)
 	err := c.in.security.handshake(ctx, c.conn, c.d, c.peer.address, !c.in.denyKeepalive)
 	refused := new(refusal)

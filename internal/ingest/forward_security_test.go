@@ -61,7 +61,7 @@ func TestForwardSecurity(t *testing.T) {
 // A sender may not send before it has proved itself, in whatever form.
 func TestForwardSecurityHolds(t *testing.T) {
 	for name, raw := range map[string]any{
-		"message": message("a", 1), "half a PING": []any{"PING", "h"}, "number": 5, "json": []byte(`["a",1,{"n":1}]`), "broken": []byte{0xc1},
+		"message": message("a", 1), "half a PING": []any{"PING", "h"}, "number": 5, "json": []byte(`["a",1,{"n":1}]`), "broken": []byte{0xc1}, "huge": make([]any, 1<<20),
 	} {
 		s := startForward(t, "<security>\nself_hostname srv\nshared_key k\n</security>")
 		c := s.dial()
