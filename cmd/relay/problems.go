@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/conf"
@@ -77,7 +79,8 @@ func fluentdText(e *conf.Error) string {
 // blaming is the error's text with the parameter's name, unless it is there already.
 func blaming(e *conf.Error) string {
 	text := e.Err.Error()
-	if e.Param == "" || strings.HasPrefix(e.Param, "@") || strings.Contains(text, e.Param) {
+	names := slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }), e.Param)
+	if e.Param == "" || strings.HasPrefix(e.Param, "@") || names {
 		return text
 	}
 	return e.Param + ": " + text

@@ -66,12 +66,14 @@ func (f *recordTransformer) Check() error {
 		return err
 	}
 	f.fields = nil
+	var wrong []error
 	for _, section := range f.records {
 		for _, line := range section.lines {
-			if err := f.addField(line); err != nil {
-				return err
-			}
+			wrong = append(wrong, f.addField(line))
 		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
 	}
 	f.expansions.New = func() any { return newExpansion(f) }
 	return nil

@@ -41,7 +41,7 @@ func Section[T any](s *Set, name string, dst *T, declare func(*Set, *T), doc str
 			before := len(problems.Errors)
 			Decode(n, d.path, problems, func(set *Set) { declare(set, dst) })
 			if c, ok := any(dst).(SectionChecker); ok && len(problems.Errors) == before {
-				if err := c.CheckSection(); err != nil {
+				for _, err := range each(c.CheckSection()) {
 					problems.Fail(Place(err, n, d.path))
 				}
 			}
@@ -139,7 +139,7 @@ func DecodePlugin(n *conf.Node, path string, problems *conf.Problems, plugin Dec
 	before := len(problems.Errors)
 	Decode(n, path, problems, plugin.Params)
 	if c, ok := plugin.(Checker); ok && len(problems.Errors) == before {
-		if err := c.Check(); err != nil {
+		for _, err := range each(c.Check()) {
 			problems.Fail(Place(err, n, path))
 		}
 	}
@@ -148,6 +148,21 @@ func DecodePlugin(n *conf.Node, path string, problems *conf.Problems, plugin Dec
 			problems.Warn(Place(err, n, path))
 		}
 	}
+}
+
+// each is the errors that errors.Join has put together; none for nil.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is taken apart
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, each(one)...)
+		}
+		return all
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // warner is a plugin whose Check also finds what is legal and hardly wanted.
