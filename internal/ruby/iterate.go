@@ -97,7 +97,7 @@ func (m *Env) eachArgs(e *enumerator, do func(args []Value) bool) {
 		if !do(args) {
 			panic(mine)
 		}
-		return true // as the block does that collects: find and take_while ask
+		return nil // as the block does that collects: find and take_while ask
 	}))
 }
 

@@ -189,8 +189,11 @@ func rangeLast(m *Env, self Value, a []Value, _ *Proc) Value {
 	if len(a) == 0 {
 		return r.hi
 	}
-	list := m.array(m.toArray(self))
-	return arrLast(m, list, a, nil)
+	all := m.toArray(self)
+	if _, ints := r.lo.(int64); ints && len(all) == 0 {
+		return m.array(nil) // Ruby does not even look at the number then
+	}
+	return arrLast(m, m.array(all), a, nil)
 }
 
 func rangeStep(m *Env, self Value, a []Value, blk *Proc) Value {
@@ -276,11 +279,14 @@ func rangeSize(m *Env, self Value, _ []Value, _ *Proc) Value {
 
 func rangeMin(m *Env, self Value, a []Value, blk *Proc) Value {
 	r := self.(*Range)
-	if blk != nil || len(a) > 0 {
-		return enumMin(m, self, a, blk)
-	}
 	if r.lo == nil {
 		m.raise("RangeError", "cannot get the minimum of beginless range")
+	}
+	switch {
+	case blk != nil:
+		return enumMin(m, self, a, blk)
+	case len(a) > 0:
+		return rangeFirst(m, self, a, nil)
 	}
 	if r.hi != nil {
 		if n := m.order(r.lo, r.hi); n > 0 || n == 0 && r.excl {

@@ -232,6 +232,9 @@ func strCasecmpP(m *Env, self Value, a []Value, _ *Proc) Value {
 	if _, ok := compatible(s, other); !ok {
 		return nil
 	}
+	if !s.valid() || !other.valid() {
+		m.raise("ArgumentError", "input string invalid")
+	}
 	return foldText(s) == foldText(other)
 }
 

@@ -137,6 +137,7 @@ func strSqueeze(m *Env, self Value, a []Value, _ *Proc) Value {
 	if len(a) > 0 {
 		squeezed = m.inAll(s, a)
 	}
+	m.needValid(s)
 	var out []byte
 	last := rune(-1)
 	m.eachChar(s, func(c string) {

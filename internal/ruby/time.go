@@ -301,6 +301,9 @@ func timeToA(m *Env, self Value, _ []Value, _ *Proc) Value {
 
 func (m *Env) roundTime(self Value, a []Value, mode roundMode) Value {
 	t := self.(*Time)
+	if len(a) > 0 && a[0] == nil {
+		a = nil
+	}
 	digits := m.digitsArg(a)
 	if digits < 0 {
 		m.raise("ArgumentError", "negative ndigits given")
