@@ -22,6 +22,13 @@ type Time struct {
 	Nsec int32
 }
 
+// NoTime is the time of an event that does not say when it happened; whoever
+// takes the event gives it one. 1970 is a time like any other.
+func NoTime() Time { return Time{Nsec: -1} }
+
+// IsNone reports whether t is [NoTime].
+func (t Time) IsNone() bool { return t.Nsec < 0 }
+
 // Now is the present time.
 func Now() Time { return TimeOf(time.Now()) }
 

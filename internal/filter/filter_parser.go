@@ -120,7 +120,7 @@ func (f *parserFilter) invalid(e event.Event, emit func(event.Event), passOn boo
 
 func (f *parserFilter) merge(e, parsed event.Event) event.Event {
 	t := parsed.Time
-	if f.reserveTime || t == (event.Time{}) {
+	if f.reserveTime || t.IsNone() {
 		t = e.Time
 	}
 	return event.Event{Time: t, Record: f.shaped(e.Record, parsed.Record, f.removeKey)}

@@ -96,13 +96,13 @@ func (lines) Parse(text []byte, yield func(event.Event) error) error {
 		if err != nil {
 			return otherKind{err}
 		}
-		e := event.Event{Record: r}
+		e := event.Event{Time: event.NoTime(), Record: r}
 		if v, ok := r.Delete("time"); ok {
 			sec, ok := v.(int64)
 			if !ok {
 				return fmt.Errorf("invalid time format: %v", v)
 			}
-			e.Time.Sec = sec
+			e.Time = event.Time{Sec: sec}
 		}
 		if err := yield(e); err != nil {
 			return err

@@ -62,7 +62,7 @@ func (d decoder) parse(q *request) error {
 		return err
 	}
 	return d.parser.Parse(q.body, func(e event.Event) error {
-		if e.Time == (event.Time{}) { // estimate_current_event is off
+		if e.Time.IsNone() { // estimate_current_event is off
 			e.Time = event.TimeOf(q.now)
 		}
 		q.events = append(q.events, e)
@@ -217,14 +217,14 @@ func (q *request) msgpack(body []byte) error {
 // number in "time" is the event's time and leaves the record, null is no time,
 // text is an error.
 func (q *request) add(record *event.Record) error {
-	t := event.Time{}
+	t := event.NoTime()
 	if !q.keepsTime {
 		var err error
 		if t, err = q.times.timeOf(record); err != nil {
 			return err
 		}
 	}
-	if t == (event.Time{}) {
+	if t.IsNone() {
 		t = event.TimeOf(q.now)
 	}
 	q.events = append(q.events, event.Event{Time: t, Record: record})

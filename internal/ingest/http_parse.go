@@ -55,11 +55,11 @@ func (b *byType) Parse([]byte, func(event.Event) error) error {
 	return errors.New("in_http reads requests only")
 }
 
-// timeOf takes the time out of a record; the zero time when it has none.
+// timeOf takes the time out of a record; [event.NoTime] when it has none.
 func (b *byType) timeOf(r *event.Record) (event.Time, error) {
 	v, ok := r.Get(b.timeKey)
 	if !ok {
-		return event.Time{}, nil
+		return event.NoTime(), nil
 	}
 	t, err := b.read(v)
 	if err == nil && !b.keep {

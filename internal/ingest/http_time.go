@@ -53,7 +53,7 @@ func rubyFloat(f float64) string {
 func timeOfNumber(v any) (event.Time, error) {
 	switch v := v.(type) {
 	case nil:
-		return event.Time{}, nil
+		return event.NoTime(), nil
 	case int64:
 		return event.Time{Sec: v}, nil
 	case float64:

@@ -206,7 +206,7 @@ func (in *inSyslog) parse(b *bundle, text []byte, from sender) error {
 		set(in.severityKey, severity)
 		set(in.facilityKey, facility)
 		in.mark(e.Record, from)
-		if e.Time == (event.Time{}) {
+		if e.Time.IsNone() {
 			e.Time = event.Now()
 		}
 		return in.tag + "." + facility + "." + severity, nil

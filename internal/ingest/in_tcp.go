@@ -139,7 +139,7 @@ func extracted(x *plugin.Extract, tag string, e *event.Event) (string, error) {
 	if own, ok := x.Tag(e.Record); ok {
 		tag = own
 	}
-	if e.Time != (event.Time{}) {
+	if !e.Time.IsNone() {
 		return tag, nil
 	}
 	t, ok, err := x.Time(e.Record)

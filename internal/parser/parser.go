@@ -121,11 +121,10 @@ func (b *base) timeOfText(r *event.Record) (event.Time, bool) {
 	return t, true
 }
 
-// noTime is the time of an event that does not say it: now, or the zero time,
-// which means none.
+// noTime is the time of an event that does not say it: now, or none.
 func (b *base) noTime() event.Time {
 	if b.estimate {
 		return event.Now()
 	}
-	return event.Time{}
+	return event.NoTime()
 }

@@ -52,6 +52,8 @@ func parsed(p plugin.Parser, text string) string {
 		at := e.Time.Std().Format("2006-01-02 15:04:05.999999999")
 		if since := time.Since(e.Time.Std()); since >= 0 && since < time.Minute {
 			at = "now"
+		} else if e.Time.IsNone() {
+			at = "none"
 		}
 		fmt.Fprintf(&out, "%s %s\n", at, e.Record.AppendJSON(nil))
 		return nil
@@ -103,7 +105,7 @@ func TestParsers(t *testing.T) {
 			{`{"a":"-","b":"","c":"null","d":"x-","e":null}`, `now {"a":null,"b":null,"c":null,"d":"x-","e":null}`},
 		},
 		"@type json\nestimate_current_event false": {
-			{`{"a":1}`, `1970-01-01 00:00:00 {"a":1}`},
+			{`{"a":1}`, `none {"a":1}`},
 		},
 		"@type json\njson_parser yajl": {
 			{"{\"a\":\"\xff\"}", `error: malformed JSON at byte 6: expected a string in UTF-8`},

@@ -173,15 +173,26 @@ func (b *builder) hooks() router.Hooks {
 		},
 		Failed: func(tx *plugin.Tx, tag string, e event.Event, cause error) error {
 			if p := r.pipelines["@ERROR"]; p != nil {
-				log.Warn("send an error event to @ERROR:", "error", cause.Error(), "tag", tag, "time", timeText(e.Time))
+				log.Warn("send an error event to @ERROR:", errorAttrs(tag, e, cause)...)
 				return p.Accept(tx, tag, event.Stream{e})
 			}
 			dropped.WithLabelValues("", "filter error").Inc()
-			log.Warn("dump an error event:", "error", cause.Error(), "tag", tag, "time", timeText(e.Time))
+			log.Warn("dump an error event:", errorAttrs(tag, e, cause)...)
 			return nil
 		},
 		Filtered: func(_ string, gone int) { dropped.WithLabelValues("", "filtered").Add(float64(max(gone, 0))) },
 	}
+}
+
+// errorAttrs is what is logged of an event that a filter could not handle: all that
+// Fluentd logs but the record, for payloads do not belong in logs.
+func errorAttrs(tag string, e event.Event, cause error) []any {
+	var attrs []any
+	var classed interface{ Class() string }
+	if errors.As(cause, &classed) {
+		attrs = append(attrs, "error_class", cli.Bare(classed.Class()))
+	}
+	return append(attrs, "error", cause.Error(), "tag", tag, "time", timeText(e.Time))
 }
 
 // timeText is an event's time as Fluentd logs it.
