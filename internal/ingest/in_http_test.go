@@ -70,6 +70,7 @@ func TestHTTPBodies(t *testing.T) {
 		"spaces":                {"/t", asJSON, "", " {\"a\" : 1.50}\n", 200, "", []string{"p.t now {\"a\":1.5}"}},
 		"record's time":         {"/t", asJSON, "", `{"time":1600000000,"a":1}`, 200, "", []string{"p.t 1600000000.000000000 {\"a\":1}"}},
 		"record's float time":   {"/t", asJSON, "", `{"time":1600000000.25,"a":1}`, 200, "", []string{"p.t 1600000000.250000000 {\"a\":1}"}},
+		"the year 1970":         {"/t", asJSON, "", `{"time":0,"a":1}`, 200, "", []string{"p.t 0.000000000 {\"a\":1}"}},
 		"null time":             {"/t", asJSON, "", `{"time":null,"a":1}`, 200, "", []string{"p.t now {\"a\":1}"}},
 		"text time":             {"/t", asJSON, "", `{"time":"x","a":1}`, 400, "400 Bad Request\ncan't convert String into an exact number\n", nil},
 		"endless time":          {"/t", asJSON, "", `{"time":1e300,"a":1}`, 400, "400 Bad Request\ntime 1e+300 is out of range\n", nil},
@@ -154,13 +155,13 @@ func TestHTTPMalformedAccept(t *testing.T) {
 
 func TestHTTPParser(t *testing.T) {
 	s := startHTTP(t, "<parse>\n@type lines\n</parse>")
-	for body, want := range map[string]int{"a\nb": 200, "a\nbad": 400, "": 400, "\n": 400} {
+	for body, want := range map[string]int{"a\ntimeless": 200, "a\nbad": 400, "": 400, "\n": 400} {
 		status, answer := s.post(t, "/t", "text/csv", body)
 		if status != want {
 			t.Errorf("%q: %d %s, want %d", body, status, answer, want)
 		}
 	}
-	sameEvents(t, s.out.take(), `t now {"m":"a"}`, `t now {"m":"b"}`)
+	sameEvents(t, s.out.take(), `t now {"m":"a"}`, `t now {"m":"timeless"}`)
 }
 
 func TestHTTPMethodsAndProbes(t *testing.T) {

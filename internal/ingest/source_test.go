@@ -113,7 +113,8 @@ func (p *pipeline) waitFor(t *testing.T, n int) []string {
 	return got
 }
 
-// lines is a parser for tests: each line is an event, "bad" is none.
+// lines is a parser for tests: each line is an event, "bad" is none, and "timeless"
+// is one without a time.
 type lines struct{}
 
 func (lines) Params(*param.Set) {}
@@ -127,7 +128,11 @@ func (lines) Parse(text []byte, yield func(event.Event) error) error {
 		if len(line) == 0 {
 			continue
 		}
-		if err := yield(event.Event{Time: event.Now(), Record: event.NewRecord("m", string(line))}); err != nil {
+		at := event.Now()
+		if string(line) == "timeless" {
+			at = event.NoTime()
+		}
+		if err := yield(event.Event{Time: at, Record: event.NewRecord("m", string(line))}); err != nil {
 			return err
 		}
 	}
