@@ -328,6 +328,9 @@ func (h *handler) register(ctx context.Context, r *Read) error {
 			h.health.ok("sessions")
 			return nil
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if attempt == 0 {
 			h.log.Error("Failed to register a session, will try again", "sid", r.SID, "error", err)
 		}

@@ -41,17 +41,22 @@ type sessions struct {
 
 	pause func(attempt int) time.Duration // before a session is tried again
 	wg    sync.WaitGroup
-	idle  chan struct{} // poked when a session ends or rests
 
-	mu     sync.Mutex      // guards what follows
-	queued map[string]bool // true: it rests, since its recording is not there
+	mu      sync.Mutex      // guards what follows
+	queued  map[string]bool // true: it rests, since its recording is missing or broken
+	changed chan struct{}   // closed when that did
+	warned  time.Time
 }
+
+// queueFactor times the recordings fetched at one time is how many sessions may be
+// waiting, as upstream has it: beyond, events wait.
+const queueFactor = 16
 
 func newSessions(c *StartCmd, h *handler, sender *sender, dead *deadLetters) *sessions {
 	return &sessions{
 		teleport: h.teleport, sender: sender, dead: dead, state: newSessionState(h.dir), skip: c.SkipSessionTypes,
 		maxAge: c.MissingRetry, log: h.log, counts: h.counts, slots: make(chan struct{}, c.Concurrency), pause: recordingPause,
-		queued: map[string]bool{}, idle: make(chan struct{}, 1),
+		queued: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
 
@@ -83,7 +88,33 @@ func (s *sessions) add(ctx context.Context, sid string, uploaded time.Time) erro
 		return err
 	}
 	s.begin(ctx, p, release)
-	return nil
+	return s.room(ctx)
+}
+
+// room waits while too many sessions wait: else the log of years would put a file
+// and a goroutine for every session of those years there.
+func (s *sessions) room(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		n, changed := s.count(), s.changed
+		full := n > queueFactor*cap(s.slots)
+		say := full && time.Since(s.warned) >= time.Minute
+		if say {
+			s.warned = time.Now()
+		}
+		s.mu.Unlock()
+		if !full {
+			return nil
+		}
+		if say {
+			s.log.Warn("Too many recordings wait, events wait for them; a higher --concurrency fetches more at a time", "waiting", n, "concurrency", cap(s.slots))
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // usableSID refuses ids that can be no part of a file name or of a URL's path.
@@ -125,16 +156,19 @@ func (s *sessions) note(change func()) {
 	}
 	s.counts.sessionsWaiting.Set(float64(len(s.queued) - resting))
 	s.counts.missingNow.Set(float64(resting))
-	select {
-	case s.idle <- struct{}{}:
-	default:
-	}
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // waiting is how many sessions are to be sent now, those that rest left out.
-func (s *sessions) waiting() (n int) {
+func (s *sessions) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.count()
+}
+
+// count is waiting, under the lock.
+func (s *sessions) count() (n int) {
 	for _, rests := range s.queued {
 		n += boolInt(!rests)
 	}
@@ -144,9 +178,15 @@ func (s *sessions) waiting() (n int) {
 // wait blocks until all sessions are done or rest, or ctx ends. A recording that
 // is not there may take days: the next run takes it up.
 func (s *sessions) wait(ctx context.Context) {
-	for s.waiting() > 0 {
+	for {
+		s.mu.Lock()
+		n, changed := s.count(), s.changed
+		s.mu.Unlock()
+		if n == 0 {
+			return
+		}
 		select {
-		case <-s.idle:
+		case <-changed:
 		case <-ctx.Done():
 			return
 		}
@@ -165,10 +205,11 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) {
 			return
 		}
 		if teleport.IsNotFound(err) {
-			s.rest(p)
+			s.missed(p)
 		} else {
 			s.log.Warn("Failed processing session recording, will try again", "sid", p.SID, "index", p.Index, "error", err)
 		}
+		s.note(func() { s.queued[p.SID] = restsAfter(attempt, err) })
 		if sleep(ctx, s.pause(attempt)) != nil {
 			return
 		}
@@ -193,20 +234,26 @@ func (s *sessions) tooOld(p pendingSession, err error) bool {
 	return time.Since(p.Uploaded) > s.maxAge
 }
 
+// restsAfter reports that it is the recording that is to blame for an error: nobody
+// waits for it then. A stream that breaks may have been the connection's fault.
+func restsAfter(attempt int, err error) bool {
+	broken := new(brokenRecording)
+	return teleport.IsNotFound(err) || errors.As(err, &broken) && !teleport.IsUnavailable(err) && attempt >= 2
+}
+
 // brokenRecording is an error of a recording's stream.
 type brokenRecording struct{ err error }
 
 func (e *brokenRecording) Error() string { return e.err.Error() }
 func (e *brokenRecording) Unwrap() error { return e.err }
 
-// rest notes that a recording is not there.
-func (s *sessions) rest(p pendingSession) {
+// missed notes that a recording is not there.
+func (s *sessions) missed(p pendingSession) {
 	s.counts.missing.Inc()
 	if err := s.state.missing(p); err != nil {
 		s.log.Error("Failed to note a missing recording", "sid", p.SID, "error", err)
 	}
 	s.log.Info("Recording is not there yet", "sid", p.SID, "uploaded", p.Uploaded)
-	s.note(func() { s.queued[p.SID] = true })
 }
 
 // giveUp strikes a session off, and keeps its id for `handler state`.

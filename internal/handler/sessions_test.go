@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -260,11 +261,17 @@ func TestSlowRecordingHoldsUpNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for b.waiting() > 1 {
+	for late := time.After(20 * time.Second); ; {
+		b.sessions.mu.Lock()
+		n, changed := b.count(), b.changed
+		b.sessions.mu.Unlock()
+		if n == 1 {
+			break
+		}
 		select {
-		case <-b.idle:
-		case <-time.After(20 * time.Second):
-			t.Fatalf("%d sessions wait for a slow one", b.waiting())
+		case <-changed:
+		case <-late:
+			t.Fatalf("%d sessions wait for a slow one", n)
 		}
 	}
 	close(others)
@@ -272,6 +279,57 @@ func TestSlowRecordingHoldsUpNobody(t *testing.T) {
 	if want := 11 * 3; len(b.got) != want {
 		t.Errorf("%d events, want %d", len(b.got), want)
 	}
+}
+
+// TestFullQueueHoldsUpEvents: beyond so many sessions that wait, whoever adds one
+// waits too; those whose recording is missing do not count.
+func TestFullQueueHoldsUpEvents(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var out strings.Builder
+		c := &StartCmd{Concurrency: 2, MissingRetry: 48 * time.Hour}
+		c.FluentdURL, c.FluentdSessionURL, c.FluentdMaxConnections = []string{"http://127.0.0.1:1/"}, "http://127.0.0.1:1/s", 1
+		h := &handler{cmd: c, dir: dir, log: slog.New(slog.NewTextHandler(&locked{w: &out}, nil)), counts: newCounts(metrics.New()), health: newHealth()}
+		snd, err := c.newSender(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSessions(c, h, snd, nil)
+		s.hold = func(bool) func() { return func() {} }
+		s.teleport = &tapes{n: 1, calls: map[string]int{}, fail: func(sid string, _ int64, _ int) error {
+			if strings.HasPrefix(sid, "missing") {
+				return notFound()
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		for i := range 100 {
+			if err := s.add(ctx, "missing"+strconv.Itoa(i), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		added := 0
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for i := 0; s.add(ctx, "s"+strconv.Itoa(i), time.Now()) == nil; i++ {
+				added++
+			}
+		}()
+		synctest.Wait()
+		if want := queueFactor * 2; added != want {
+			t.Errorf("%d sessions were added, want %d", added, want)
+		}
+		if !strings.Contains(out.String(), "Too many recordings wait") {
+			t.Error("nothing is said")
+		}
+		stop()
+		<-ended
+		s.wg.Wait()
+	})
 }
 
 // TestOnlyTheRecordingIsGivenUp: what the cluster or the receiver is to blame for
