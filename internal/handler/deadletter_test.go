@@ -58,7 +58,7 @@ func TestDeadLettersFull(t *testing.T) {
 	defer d.close()
 	d.limit = 400
 	bury(t, d, "one", `{}`)
-	big := &Read{ID: "two", Body: []byte(`{"x":"` + strings.Repeat("y", 200) + `"}`)}
+	big := &Read{ID: "two", Body: []byte(`{"x":"` + strings.Repeat("y", 260) + `"}`)}
 	err := d.write(big, &refusal{})
 	if err == nil || !strings.Contains(err.Error(), "is full") || !strings.Contains(err.Error(), "move the file away") {
 		t.Fatal(err)
