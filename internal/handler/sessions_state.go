@@ -50,10 +50,14 @@ const (
 	doneKept = 20_000
 )
 
+// missingFile is the content of missing_recording<SID>. Upstream's handler gives up
+// without a word once Attempt is above 2, so ours stays low and the true number has
+// a place of its own: whoever goes back loses no recording.
 type missingFile struct {
 	Index     int       `json:"Index"`
 	Attempt   int       `json:"Attempt"`
 	Timestamp time.Time `json:"Timestamp"`
+	Tries     int       `json:"Tries,omitempty"`
 }
 
 func newSessionState(dir string) *sessionState {
@@ -139,7 +143,7 @@ func (s *sessionState) loadMissing(path, sid string) pendingSession {
 	var m missingFile
 	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &m) == nil {
 		p.Index = int64(m.Index)
-		s.attempt[sid] = m.Attempt
+		s.attempt[sid] = max(m.Attempt, m.Tries)
 		if !m.Timestamp.IsZero() {
 			p.Uploaded = m.Timestamp
 		}
@@ -243,7 +247,7 @@ func (s *sessionState) write(p pendingSession) error {
 func (s *sessionState) missing(p pendingSession) error {
 	s.mu.Lock()
 	s.attempt[p.SID]++
-	m := missingFile{Index: int(p.Index), Attempt: s.attempt[p.SID], Timestamp: p.Uploaded.UTC()}
+	m := missingFile{Index: int(p.Index), Attempt: 1, Timestamp: p.Uploaded.UTC(), Tries: s.attempt[p.SID]}
 	s.mu.Unlock()
 	text, err := json.Marshal(m)
 	if err != nil {

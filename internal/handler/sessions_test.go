@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -241,6 +242,39 @@ func TestMissingRecording(t *testing.T) {
 	}
 	if names := stateFiles(t, dir); len(names) > 0 {
 		t.Errorf("left behind: %q", names)
+	}
+}
+
+// TestMissingRecordingStaysUpstreams: however often we have asked, upstream's handler
+// will ask again when it takes the folder over.
+func TestMissingRecordingStaysUpstreams(t *testing.T) {
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	b := newBooth(t, dir, &tapes{n: 1, calls: map[string]int{}, fail: func(_ string, _ int64, call int) error {
+		if call == 6 {
+			stop()
+		}
+		return notFound()
+	}})
+	uploaded := time.Now().Add(-time.Hour).UTC()
+	if err := b.add(ctx, "s", uploaded); err != nil {
+		t.Fatal(err)
+	}
+	b.finish(t)
+	text, err := os.ReadFile(filepath.Join(dir, "missing_recordings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct {
+		Index, Attempt *int
+		Timestamp      time.Time
+	}
+	if err := json.Unmarshal(text, &m); err != nil || m.Index == nil || *m.Index != 0 || m.Attempt == nil || *m.Attempt != 1 || !m.Timestamp.Equal(uploaded) {
+		t.Errorf("%s: %v", text, err)
+	}
+	f, err := inspectFolder(dir)
+	if err != nil || len(f.Missing) != 1 || f.Missing[0].Attempts < 5 {
+		t.Errorf("%+v %v", f.Missing, err)
 	}
 }
 
