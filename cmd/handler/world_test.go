@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -101,6 +104,7 @@ func worldCommands() map[string]scriptCommand {
 		"givenup":    with((*world).givenUp),
 		"bucket":     with((*world).bucket),
 		"store":      with((*world).store),
+		"hangup":     with((*world).hangUp),
 		"objects":    with((*world).objects),
 	}
 }
@@ -190,14 +194,41 @@ type receiver struct {
 	refused map[string]bool
 }
 
-// receive is `receive`: it sets $RECEIVER.
-func (w *world) receive(ts *testscript.TestScript, _ []string) {
+// receive is `receive [DIR]`: it sets $RECEIVER. With a folder, of what configure
+// wrote, it speaks TLS and wants a client certificate; it reads the files again at
+// every handshake.
+func (w *world) receive(ts *testscript.TestScript, args []string) {
 	r := &receiver{count: map[string]int{}, refused: map[string]bool{}}
 	r.more = sync.NewCond(&r.mu)
-	r.server = httptest.NewServer(r)
+	r.server = httptest.NewUnstartedServer(r)
+	r.server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail are meant to
+	if len(args) == 0 {
+		r.server.Start()
+	} else {
+		dir := ts.MkAbs(args[0])
+		r.server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return mutualTLS(dir) }}
+		r.server.StartTLS()
+	}
 	w.receiver = r
-	ts.Setenv("RECEIVER", r.server.URL)
+	ts.Setenv("RECEIVER", strings.Replace(r.server.URL, "127.0.0.1", "localhost", 1))
 }
+
+func mutualTLS(dir string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"))
+	if err != nil {
+		return nil, err
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, SessionTicketsDisabled: true}, nil
+}
+
+// hangUp breaks the connections to the receiver.
+func (w *world) hangUp(*testscript.TestScript, []string) { w.receiver.server.CloseClientConnections() }
 
 func (r *receiver) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
