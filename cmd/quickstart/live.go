@@ -91,10 +91,10 @@ type liveLine struct {
 }
 
 func (l *liveLine) show(x sample) {
-	if x.accepted < l.prev {
-		l.base += l.prev
-	}
 	if x.up {
+		if x.accepted < l.prev {
+			l.base += l.prev
+		}
 		l.prev = x.accepted
 	}
 	line := fmt.Sprintf("Teleport %d → read %d → accepted, with recordings, %.0f → in the buffer %.0f → in the bucket %d   oldest not yet in the bucket %.1f s",
