@@ -180,8 +180,11 @@ func (s *sessions) count() (n int) {
 func (s *sessions) wait(ctx context.Context) {
 	for {
 		s.mu.Lock()
-		n, changed := s.count(), s.changed
+		n, left, changed := s.count(), len(s.queued), s.changed
 		s.mu.Unlock()
+		if n == 0 && left > 0 {
+			s.log.Warn("Recordings that are missing or broken are left to the next run", "recordings", left)
+		}
 		if n == 0 {
 			return
 		}
@@ -197,6 +200,9 @@ func (s *sessions) wait(ctx context.Context) {
 func (s *sessions) follow(ctx context.Context, p pendingSession) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		done, err := s.once(ctx, &p)
+		if done && err != nil {
+			s.log.Error("Failed to strike off a session, the next start sends it again", "sid", p.SID, "error", err)
+		}
 		if done || ctx.Err() != nil || errors.Is(err, errStale) {
 			return
 		}
