@@ -395,6 +395,9 @@ func (c *StartCmd) logOptions(log *slog.Logger) {
 	if c.TeleportRefreshEnabled {
 		log.Info("Using Teleport identity file refresh", "interval", c.TeleportRefreshInterval)
 	}
+	if wants := (sourceConfig{types: c.Types, skip: c.SkipEventTypes}); !wants.wanted("session.upload") {
+		log.Warn("No recordings are sent: it is session.upload events that tell of them, and those are left out")
+	}
 	if c.LockEnabled {
 		log.Info("Using auto-locking", "count", c.LockFailedAttemptsCount, "period", c.LockPeriod, "for", c.LockFor)
 	}
