@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,4 +174,31 @@ func TestLock(t *testing.T) {
 	if _, err := Lock(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing folder: got %v", err)
 	}
+}
+
+// TestHolder: who looks learns whether a folder is taken, and by whom, and takes
+// nothing away.
+func TestHolder(t *testing.T) {
+	dir := t.TempDir()
+	check := func(what, wantPID string, wantHeld bool) {
+		t.Helper()
+		pid, held, err := Holder(dir)
+		if err != nil || held != wantHeld || pid != wantPID {
+			t.Errorf("%s: %q %v %v", what, pid, held, err)
+		}
+	}
+	check("never locked", "", false)
+	lock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("locked", strconv.Itoa(os.Getpid()), true)
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	check("unlocked", "", false)
+	if lock, err = Lock(dir); err != nil {
+		t.Fatalf("looking has kept the lock: %v", err)
+	}
+	_ = lock.Unlock()
 }
