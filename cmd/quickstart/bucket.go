@@ -168,11 +168,13 @@ func (s *stage) verify(w io.Writer) error {
 	switch {
 	case s.o.chaos && s.o.pair:
 		fmt.Fprintf(w, " (%s)", s.takeoverReport())
+	case s.o.chaos && s.o.relays:
+		fmt.Fprintf(w, " (one of two relays killed %d times; %.0f events moved to the other one and may be doubled)", s.relay2.kills(), s.movedTotal)
 	case s.o.chaos:
 		fmt.Fprintf(w, " (relay killed %d times, handler %d times)", s.relay.kills(), s.handler.kills())
 	}
 	fmt.Fprintln(w)
-	if len(missing) > 0 || doubled > 0 {
+	if len(missing) > 0 || doubled > int(s.movedTotal) {
 		for i, uid := range missing {
 			if i == shownObjects {
 				break

@@ -19,6 +19,8 @@ func (s *stage) watch(ctx context.Context) error {
 	switch {
 	case s.o.chaos && s.o.pair:
 		s.wg.Go(func() { chaos <- s.wreakPair(ctx) })
+	case s.o.chaos && s.o.relays:
+		s.wg.Go(func() { chaos <- s.wreakRelays(ctx) })
 	case s.o.chaos:
 		s.wg.Go(func() { chaos <- s.wreak(ctx) })
 	}
@@ -48,6 +50,9 @@ func (s *stage) watch(ctx context.Context) error {
 			return err
 		}
 		l.show(s.sample(n))
+		if s.o.relays {
+			s.movedTotal = max(s.movedTotal, s.moved())
+		}
 		if s.o.exit && n >= s.o.events && s.chaosDone() {
 			return nil
 		}
@@ -58,7 +63,7 @@ func (s *stage) chaosDone() bool {
 	switch {
 	case !s.o.chaos:
 		return true
-	case s.o.pair:
+	case s.o.pair, s.o.relays:
 		return int(s.trials.Load()) >= s.o.kills
 	}
 	return s.relay.kills() >= s.o.kills && s.handler.kills() >= s.o.kills

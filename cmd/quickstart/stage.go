@@ -27,12 +27,16 @@ type stage struct {
 	s3       *s3test.Server
 	teleport *teleporttest.Server
 	relay    *child
-	handler  *child
-	bucket   *bucketView
+	relay2   *child // with --relays
 
-	pair      []*partner // in place of handler, with --pair
-	takeovers []time.Duration
-	trials    atomic.Int64
+	secondPort string
+	handler    *child
+	bucket     *bucketView
+
+	pair       []*partner // in place of handler, with --pair
+	takeovers  []time.Duration
+	movedTotal float64 // events that the handler counted as moved, with --relays
+	trials     atomic.Int64
 
 	wg     sync.WaitGroup
 	failed chan error
@@ -96,7 +100,7 @@ func (s *stage) clean() error {
 
 // start does what the guide does: configure, relay, handler.
 func (s *stage) start(ctx context.Context) error {
-	if s.o.events > 0 && !s.o.pair {
+	if s.o.events > 0 && !s.o.pair && !s.o.relays {
 		s.teleport.Generate(s.o.events)
 	} else {
 		s.wg.Go(func() { s.generate(ctx) })
@@ -108,13 +112,19 @@ func (s *stage) start(ctx context.Context) error {
 		return err
 	}
 	s.relay = s.spawn(ctx, "relay", "-c", s.path("relay.conf"))
-	if err := s.waitReady(ctx); err != nil {
+	if err := s.waitReady(ctx, s.adminPort); err != nil {
 		return err
 	}
 	if s.o.pair {
 		return s.startPair(ctx)
 	}
-	s.handler = s.spawn(ctx, "handler", s.handlerArgs(s.path("state"), s.relayPort(), s.handlerPort)...)
+	if s.o.relays {
+		if err := s.secondRelay(ctx); err != nil {
+			return err
+		}
+	}
+	args := s.handlerArgs(s.path("state"), s.relayPort(), s.handlerPort)
+	s.handler = s.spawn(ctx, "handler", append(args, "--fluentd-failover-after", failoverAfter.String())...)
 	return nil
 }
 
@@ -125,10 +135,15 @@ func (s *stage) handlerArgs(storage, relayPort, metricsPort string) []string {
 		scheme = "forward+tls"
 	}
 	relay := scheme + "://localhost:" + relayPort
+	urls, sessionURLs := relay+"/test.log", relay+"/session"
+	if s.o.relays {
+		second := "https://localhost:" + s.secondPort
+		urls, sessionURLs = urls+","+second+"/test.log", sessionURLs+","+second+"/session"
+	}
 	return []string{
 		"start", "--config", s.path("keys/teleport-event-handler.toml"),
 		"--storage", storage, "--teleport-addr", s.teleport.Addr(), "--teleport-identity", s.teleport.IdentityPath(),
-		"--fluentd-url", relay + "/test.log", "--fluentd-session-url", relay + "/session",
+		"--fluentd-url", urls, "--fluentd-session-url", sessionURLs,
 		"--start-time", s.startTime(), "--timeout", "200ms", "--metrics-addr", "127.0.0.1:" + metricsPort,
 	}
 }
@@ -176,10 +191,10 @@ func (s *stage) spawnAs(ctx context.Context, name, program string, args ...strin
 }
 
 // waitReady waits until the relay says that it can work.
-func (s *stage) waitReady(ctx context.Context) error {
+func (s *stage) waitReady(ctx context.Context, admin string) error {
 	deadline := time.Now().Add(15 * time.Second)
 	for time.Now().Before(deadline) {
-		if resp, err := http.Get("http://127.0.0.1:" + s.adminPort + "/readyz"); err == nil {
+		if resp, err := http.Get("http://127.0.0.1:" + admin + "/readyz"); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return nil
@@ -227,15 +242,17 @@ func (s *stage) stop() error {
 	if s.handler != nil {
 		s.handler.terminate(20 * time.Second)
 	}
-	if s.relay != nil {
-		s.relay.terminate(60 * time.Second)
+	for _, r := range []*child{s.relay, s.relay2} {
+		if r != nil {
+			r.terminate(60 * time.Second)
+		}
 	}
 	_, err := s.bucket.look()
 	return err
 }
 
 func (s *stage) close() {
-	children := []*child{s.handler, s.relay}
+	children := []*child{s.handler, s.relay, s.relay2}
 	for _, p := range s.pair {
 		children = append(children, p.child)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,10 @@ func (c *StartCmd) newDialing(h *handler, id *identity) (*dialing, error) {
 
 func (d *dialing) relays(urls []string) ([]*relay, error) {
 	var all []*relay
-	for _, address := range urls {
+	for i, address := range urls {
+		if slices.Contains(urls[:i], address) {
+			continue // it can not stand in for itself
+		}
 		r, err := d.receiver(address)
 		if err != nil {
 			return nil, err

@@ -54,3 +54,12 @@ func TestForwardAddress(t *testing.T) {
 		}
 	}
 }
+
+// An address that is named twice is one relay, which can not stand in for itself.
+func TestSameURLTwice(t *testing.T) {
+	t.Parallel()
+	d := newTestDelivery(t, nil, "http://a/test.log", "http://a/test.log", "http://b/test.log")
+	if got := d.sender.relays; len(got) != 2 || len(got[0].others) != 1 || got[0].others[0].url != "http://b/test.log" {
+		t.Errorf("got %d relays", len(got))
+	}
+}

@@ -27,3 +27,18 @@ func TestTorturePair(t *testing.T) {
 	}
 	t.Logf("%s", out[max(0, len(out)-200):])
 }
+
+// TestTortureTwoRelays kills one of two real relays under load and keeps it away
+// until the other stands in. No event may be missing in the bucket, and none may
+// be there twice that the handler did not count as moved.
+func TestTortureTwoRelays(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "data")
+	seed := strconv.FormatInt(time.Now().UnixNano()%1_000_000, 10)
+	cmd := exec.CommandContext(ctx, filepath.Join(buildAll(t), "quickstart"), "--dir", dir, "--relays", "--exit", "--chaos",
+		"--events", "3000", "--rate", "300", "--kills", "1", "--seed", seed)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("seed %s: %v\n%s\n--- handler\n%s\n--- relay-2\n%s", seed, err, out, tail(dir, "handler.log"), tail(dir, "relay-2.log"))
+	}
+}
