@@ -408,10 +408,13 @@ func TestReadingIsBounded(t *testing.T) {
 					}
 				}
 				count("none acknowledged", maxUnsettled)
-				src.Ack(held[1])
+				mu.Lock()
+				first, second := held[0], held[1] // an acknowledgement lets more come in
+				mu.Unlock()
+				src.Ack(second)
 				count("the second acknowledged", maxUnsettled+boolInt(bulk))
-				src.Ack(held[0])
-				src.Ack(held[0])
+				src.Ack(first)
+				src.Ack(first)
 				count("the first too", maxUnsettled+2)
 				stop()
 				if err := <-ended; !errors.Is(err, context.Canceled) {
