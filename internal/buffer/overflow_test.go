@@ -197,3 +197,26 @@ func TestMemoryBackup(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestFullBufferIsNotWell: as long as what was refused would be refused again, also
+// when smaller appends still fit.
+func TestFullBufferIsNotWell(t *testing.T) {
+	b := open(t, config(func(c *buffer.Config) { c.TotalLimitSize = 100 }), buffer.Options{FS: newDisk(90).FS()})
+	mustAppend(t, b, batch("a", strings.Repeat("x", 59)))
+	if err := b.Health(); err != nil {
+		t.Errorf("with room left: %v", err)
+	}
+	mustFail(t, b, batch("a", strings.Repeat("y", 49)), buffer.ErrFull)
+	mustAppend(t, b, batch("a", "small"))
+	if err := b.Health(); !errors.Is(err, buffer.ErrFull) {
+		t.Errorf("full: %v", err)
+	}
+	drain(t, b)
+	if err := b.Health(); err != nil {
+		t.Errorf("empty again: %v", err)
+	}
+	mustFail(t, b, batch("a", strings.Repeat("z", 200)), buffer.ErrFull)
+	if err := b.Health(); err != nil {
+		t.Errorf("after what can never fit: %v", err)
+	}
+}

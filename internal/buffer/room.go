@@ -14,6 +14,9 @@ type room struct {
 	used  int64
 	limit int64
 	freed chan struct{} // closed at the next release; nil when nobody waits
+	// refused is the size of the last reservation that found no room, until one as
+	// large has been made.
+	refused int64
 }
 
 // take reserves n bytes if they fit.
@@ -21,10 +24,23 @@ func (r *room) take(n int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.used+n > r.limit {
+		if n <= r.limit { // else it will never fit
+			r.refused = n
+		}
 		return false
+	}
+	if n >= r.refused {
+		r.refused = 0
 	}
 	r.used += n
 	return true
+}
+
+// full reports whether what was refused last would be refused now.
+func (r *room) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused > 0 && r.used+r.refused > r.limit
 }
 
 // add counts n bytes whether they fit or not: what is there is there. Below
@@ -204,7 +220,9 @@ func (v *volume) spend(n int64) bool {
 		return false
 	}
 	v.budget -= n
-	v.refused = 0
+	if n >= v.refused { // that a small one fits tells nothing
+		v.refused = 0
+	}
 	return true
 }
 

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -113,13 +114,17 @@ func (b *Buffer) QueuedEvents() int {
 }
 
 // Health says why the buffer cannot be relied on just now: the disk refused an
-// fsync, there are files that cannot be read, or the volume is full. Nil is well.
+// fsync, there are files that cannot be read, or the buffer or its volume is full.
+// Nil is well.
 func (b *Buffer) Health() error {
 	if err := b.unreadError(); err != nil {
 		return err
 	}
 	if b.volume.low() {
-		return ErrFull
+		return fmt.Errorf("%w: the volume has less than min_free left", ErrFull)
+	}
+	if b.room.full() {
+		return fmt.Errorf("%w: total_limit_size is reached", ErrFull)
 	}
 	return b.health.get()
 }

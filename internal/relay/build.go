@@ -104,6 +104,7 @@ func Build(tree *conf.Node, problems *conf.Problems, o Options) *Relay {
 		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, logEvents: o.Events, pipelines: map[string]*router.Pipeline{}, outputIDs: map[plugin.Acceptor]string{}},
 	}
 	b.relay.System = decodeSystem(tree, problems)
+	b.relay.Board.MaxAge(b.relay.System.MaxAge)
 	b.labels(tree)
 	b.section(tree, rootLabel)
 	for _, label := range sections(tree, "label") {

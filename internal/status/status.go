@@ -4,9 +4,11 @@
 package status
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Plugin is a snapshot of one plugin, with the names that monitor_agent uses.
@@ -64,6 +66,7 @@ type Board struct {
 	reporters []Reporter
 	checks    []check
 	labels    []label
+	maxAge    time.Duration
 }
 
 // label is put on all metrics whose names begin with prefix.
@@ -121,10 +124,34 @@ func (b *Board) Plugins() []Plugin {
 	return plugins
 }
 
+// MaxAge is how old the oldest event of an output may get before the relay is not
+// ready any more; 0 is any age.
+func (b *Board) MaxAge(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.maxAge = d
+}
+
+// overdue is the outputs whose events have waited for longer than maxAge.
+func (b *Board) overdue(maxAge time.Duration) []Problem {
+	if maxAge <= 0 {
+		return nil
+	}
+	var problems []Problem
+	for _, p := range b.Plugins() {
+		if p.Output == nil || p.Output.OldestUnflushedSeconds <= maxAge.Seconds() {
+			continue
+		}
+		age := time.Duration(p.Output.OldestUnflushedSeconds * float64(time.Second)).Round(time.Second)
+		problems = append(problems, Problem{p.ID, fmt.Sprintf("its oldest event has waited for %s, longer than ready_max_age %s", age, maxAge)})
+	}
+	return problems
+}
+
 // Problems is why the relay is not ready; none when it is.
 func (b *Board) Problems() []Problem {
 	b.mu.Lock()
-	checks := slices.Clone(b.checks)
+	checks, maxAge := slices.Clone(b.checks), b.maxAge
 	b.mu.Unlock()
 	var problems []Problem
 	for _, c := range checks {
@@ -132,5 +159,5 @@ func (b *Board) Problems() []Problem {
 			problems = append(problems, Problem{c.plugin, err.Error()})
 		}
 	}
-	return problems
+	return append(problems, b.overdue(maxAge)...)
 }
