@@ -39,6 +39,9 @@ func TestRepeatOfPendingSharesTheResult(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := answerNow(b, withIDs(batch("a", "one"))); !errors.Is(err, context.Canceled) {
+			t.Errorf("a repeat is answered before the first is durable: %v", err)
+		}
 		if fails {
 			disk.FailNth(crashfs.Sync, 1, syscall.EIO)
 		}
@@ -56,6 +59,21 @@ func TestRepeatOfPendingSharesTheResult(t *testing.T) {
 			t.Errorf("fails %v: stored %q", fails, got)
 		}
 	}
+}
+
+// answerNow appends without patience for the disk.
+func answerNow(b *buffer.Buffer, batch *buffer.Batch) error {
+	r, err := b.Reserve(context.Background(), batch)
+	if err != nil {
+		return err
+	}
+	ticket, err := r.Write()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ticket.Wait(ctx)
 }
 
 func TestGivenUpClaimIsNoAnswer(t *testing.T) {
