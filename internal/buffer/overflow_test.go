@@ -150,6 +150,29 @@ func TestFullBackupKeepsTheChunk(t *testing.T) {
 	wantChunks(t, b, "a: one")
 }
 
+// TestBackupHasALimit: a backup folder that holds total_limit_size takes no more; the
+// chunk stays.
+func TestBackupHasALimit(t *testing.T) {
+	disk := newDisk(48)
+	cfg := config(func(c *buffer.Config) { c.TotalLimitSize, c.Compress = 12_000, "gzip" }) // unpacked they need more
+	b := open(t, cfg, buffer.Options{FS: disk.FS()})
+	for _, tag := range []string{"a", "b", "c"} {
+		mustAppend(t, b, batch(tag, strings.Repeat("x", 10_000)))
+	}
+	b.EnqueueAll()
+	refused := 0
+	for c, ok := b.Dequeue(); ok && refused == 0; c, ok = b.Dequeue() {
+		if _, err := b.Backup(c, "test"); errors.Is(err, buffer.ErrFull) {
+			refused++
+			b.TakeBack(c)
+		}
+	}
+	if s := b.Stats(); refused != 1 || s.QueueLength != 1 {
+		t.Errorf("%d refused, %d still queued", refused, s.QueueLength)
+	}
+	mustFail(t, b, batch("d", "more"), buffer.ErrFull)
+}
+
 // TestBackupOnAFullDisk: without room for a copy the chunk itself moves.
 func TestBackupOnAFullDisk(t *testing.T) {
 	disk := newDisk(46)
