@@ -19,8 +19,8 @@ import (
 
 // Options is what a buffer is given beside its configuration. All may be zero.
 type Options struct {
-	ID      string // of the output, for logs and metrics
-	Log     *slog.Logger
+	ID      string       // of the output, for metrics
+	Log     *slog.Logger // says itself which output it speaks for
 	Metrics *metrics.Registry
 	// Fingerprint is a hash of what shapes the bodies: formatter, keys, packing.
 	// Chunks of another fingerprint get no more data and are queued at start.
@@ -157,9 +157,6 @@ func newBuffer(cfg Config, o Options) *Buffer {
 	b.room.limit = cfg.TotalLimitSize
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
-	}
-	if o.ID != "" {
-		b.log = b.log.With("plugin_id", o.ID)
 	}
 	if b.now == nil {
 		b.now = time.Now

@@ -134,6 +134,9 @@ func (b *Buffer) requeue(dir string, ids []string) error {
 	for _, e := range names {
 		about := index[e.Name()]
 		id, isRaw := strings.CutSuffix(e.Name(), ".log")
+		if _, err := parseID(id); isRaw && err != nil {
+			continue // a file of Fluentd's that was put aside as it is
+		}
 		if !isRaw && (about.Chunk == "" || !strings.HasSuffix(e.Name(), ".chunk")) {
 			continue
 		}
