@@ -20,7 +20,10 @@
 //     good frame; what stands behind that was never acknowledged.
 //   - After a failed fsync the file is never synced again: the kernel has dropped
 //     what it could not write, and a second fsync would answer success. The chunk
-//     is cut to what was durable before and copied into a new file (rewrite.go).
+//     is cut to what was durable before and copied into a new file (rewrite.go),
+//     before anybody is told that an append has failed.
+//   - What cannot be read or repaired now is tried again (mend.go). Events whose fate
+//     is not known meanwhile are neither taken a second time nor forgotten.
 //   - Names are made durable too: of new files before the first acknowledgement,
 //     of folders up to the first that existed, of purges with the next commit.
 //   - Room is reserved in all buffers of a request before anything is written,
@@ -34,6 +37,7 @@
 // done or not done.
 //
 // Where to read on: reserve.go and append.go are the way in, commit.go the
-// promise, seal.go and queue.go the way out, resume.go the start after a crash,
-// dedup.go the memory of what came before.
+// promise, seal.go and queue.go the way out, resume.go and left.go the start after a
+// crash, mend.go what a sick disk left undone, dedup.go the memory of what came
+// before.
 package buffer
