@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	quietHeap  = 80 << 20 // up to here the collector may take its time
+	quietHeap  = 64 << 20 // up to here the collector may take its time
 	leastSlack = 16 << 20
 )
 

@@ -82,8 +82,8 @@ func (q *request) readLimited(src io.Reader, dst []byte, limit int64) ([]byte, e
 	for {
 		last := &pieces[len(pieces)-1]
 		if len(*last) == cap(*last) {
-			room := min(max(2*int64(cap(*last)), 4<<10), maxPiece)
-			if err := q.loan.grow(total + room); err != nil {
+			room := min(max(2*int64(cap(*last)), 4<<10), maxPiece, limit+1-total)
+			if err := q.loan.grow(min(total+room, q.loan.memory.total)); err != nil {
 				return dst, err
 			}
 			pieces = append(pieces, make([]byte, 0, room))
@@ -104,7 +104,7 @@ func (q *request) readLimited(src io.Reader, dst []byte, limit int64) ([]byte, e
 }
 
 // maxPiece is how much a body of unknown length grows at once.
-const maxPiece = 1 << 20
+const maxPiece = 256 << 10
 
 func (q *request) join(pieces [][]byte, total int64) ([]byte, error) {
 	if len(pieces) == 1 {
@@ -113,7 +113,8 @@ func (q *request) join(pieces [][]byte, total int64) ([]byte, error) {
 	if len(pieces[0]) == 0 && len(pieces) == 2 {
 		return pieces[1], nil
 	}
-	if err := q.loan.grow(2 * total); err != nil {
+	// Twice for a moment; more than everything it may be when nobody else has any.
+	if err := q.loan.grow(min(2*total, q.loan.memory.total)); err != nil {
 		return pieces[0], err
 	}
 	all := make([]byte, 0, total)

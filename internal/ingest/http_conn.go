@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -72,6 +73,7 @@ type httpConn struct {
 	inHead bool // between two requests, or within a head
 	http2  bool // frames: there are no heads to see
 	begun  bool
+	served int   // requests since the last Read
 	head   int64 // bytes since the request before
 	loan   loan
 	last   []byte // what was read last
@@ -98,6 +100,7 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	if !c.begun && n > 0 {
 		c.begun, c.http2 = true, bytes.HasPrefix(p[:n], []byte(http2Preface))
 	}
+	c.served = 0
 	if c.http2 || n <= 0 {
 		return n, err
 	}
@@ -128,12 +131,22 @@ func (c *httpConn) keep(p []byte) {
 	}
 }
 
-// begin is called when a request's head is known.
+// begin is called when a request's head is known. It lets others go first when the
+// request came together with the one before: a client that sends hundreds at once is
+// served one in turn.
 func (c *httpConn) begin(r *http.Request) {
+	if c.note(r) > 1 {
+		runtime.Gosched()
+	}
+}
+
+func (c *httpConn) note(r *http.Request) (served int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.served++
 	c.inHead, c.head, c.asked = false, 0, r.Close
 	c.loan.release()
+	return c.served
 }
 
 // end is called when a request is answered.

@@ -64,7 +64,7 @@ func TestHTTPWrongLength(t *testing.T) {
 
 // Chunked bodies end at the limit, whatever they were counted as.
 func TestHTTPChunkedLimit(t *testing.T) {
-	s := startHTTP(t, "body_size_limit 100k")
+	s := startHTTP(t, "body_size_limit 100k\nrequest_memory_limit 101k")
 	for size, want := range map[int]int{100 << 10: 200, 100<<10 + 1: 413, 10 << 20: 413} {
 		body := io.LimitReader(io.MultiReader(strings.NewReader(`{"a":"`), strings.NewReader(strings.Repeat("x", size-8)), strings.NewReader(`"}`)), int64(size))
 		r, _ := http.NewRequest(http.MethodPost, "http://"+s.addr+"/t", io.NopCloser(body))

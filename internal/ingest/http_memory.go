@@ -93,7 +93,7 @@ func (l *loan) release() { l.shrink(0) }
 
 const (
 	largeLoan = 1 << 20
-	muchWaste = 16 << 20
+	muchWaste = 8 << 20
 )
 
 // collect runs the garbage collector when large bodies have left much behind, before

@@ -3,6 +3,7 @@ package ingest
 import (
 	"io"
 	"net/http"
+	"runtime"
 	"time"
 )
 
@@ -20,6 +21,9 @@ type pacer struct {
 	set time.Time // the deadline that is in force
 }
 
+// turn is how much is read of a body before others go on.
+const turn = 64 << 10
+
 // Read implements io.Reader. A client that is too slow is os.ErrDeadlineExceeded.
 func (p *pacer) Read(b []byte) (int, error) {
 	if until := p.until(); until.After(p.set) {
@@ -28,6 +32,9 @@ func (p *pacer) Read(b []byte) (int, error) {
 		}
 	}
 	n, err := p.src.Read(b)
+	if before := p.got; (before+int64(n))/turn > before/turn {
+		runtime.Gosched() // whoever sends without a pause must not keep its processor
+	}
 	p.got += int64(n)
 	return n, err
 }
