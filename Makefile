@@ -9,7 +9,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 RACE       := $(shell $(GO) env CC | xargs which >/dev/null 2>&1 && echo -race)
 FUZZTIME   ?= 60s
 
-.PHONY: run build test check bench bench-handler fuzz torture soak docs compose-test clean
+.PHONY: run build test check bench bench-handler fuzz torture hostile soak docs compose-test clean
 
 run: build          ## the whole pipeline on this machine: make run ARGS="--events 10000 --exit"
 	@bin/quickstart $(ARGS)
@@ -42,6 +42,9 @@ torture:            ## random kills, full disks, failing syncs, S3 outages; prin
 soak: build         ## 1,000,000 events, relay and handler killed 50 times each, every uid counted: by searching, then in bulk
 	bin/quickstart --dir sluice-soak --events 1000000 --exit --chaos --kills 50 --timeout 60m $(ARGS)
 	bin/quickstart --dir sluice-soak --events 1000000 --exit --chaos --kills 50 --timeout 60m --bulk $(ARGS)
+
+hostile:            ## fifteen attacks at full size on the real relay: memory, and what an established client sees
+	SLUICE_HOSTILE=full $(GO) test -count=1 -timeout 20m -v -run Hostile ./internal/ingest
 
 docs:               ## docs/reference from the declarations
 	$(GO) run ./cmd/relay reference docs/reference
