@@ -15,8 +15,9 @@ import (
 // that is asked for.
 type certified struct {
 	plugin.Emitter
-	conn net.Conn
-	key  string // add_client_cert_subject
+	conn     net.Conn
+	key      string // add_client_cert_subject
+	optional bool   // who shows none has shown a secret, see auths
 }
 
 // errNoPeer should not happen: a listener that asks for certificates lets nobody in
@@ -28,13 +29,16 @@ func certify(t *tlsconf.Server, conn net.Conn, e plugin.Emitter) plugin.Emitter 
 	if !t.AsksClients() {
 		return e
 	}
-	return &certified{e, conn, t.SubjectKey()}
+	return &certified{e, conn, t.SubjectKey(), t.ClientsOptional}
 }
 
 // Emit implements plugin.Emitter. It returns a [tlsconf.TagError] for a tag that is
 // not the client's to send.
 func (c *certified) Emit(ctx context.Context, tag string, es event.Stream) error {
 	peer := tlsconf.PeerOf(c.conn) // known since something was read
+	if peer == nil && c.optional {
+		return c.Emitter.Emit(ctx, tag, es)
+	}
 	if peer == nil {
 		return errNoPeer
 	}
