@@ -69,7 +69,7 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.Size("body_size_limit", &in.bodyLimit, 32<<20, "Largest body, as sent.")
 	p.Size("decompression_size_limit", &in.unzipped, 256<<20, "Largest body after unpacking gzip or deflate. Unless it is written here, it is no more than request_memory_limit.").Present(&in.unzippedSet)
-	p.Size("request_memory_limit", &in.memoryLimit, 48<<20, "Memory for all requests under way: what they sent, unpacked, and the records made of it. A larger limit on bodies raises it.")
+	p.Size("request_memory_limit", &in.memoryLimit, 40<<20, "Memory for all requests under way: what they sent, unpacked, and the records made of it. A larger limit on bodies raises it.")
 	p.Time("request_memory_wait", &in.memoryWait, 5*time.Second, "How long a request waits for its memory before it is answered 503.")
 	p.Time("keepalive_timeout", &in.keepalive, 10*time.Second, "How long an idle connection stays open.")
 	p.Time("header_timeout", &in.headerTimeout, 10*time.Second, "How long a client may take to send a request's head.")
