@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -167,14 +169,15 @@ func (r *run) writeFiles() error {
 }
 
 // freePort finds one that is free for TCP and UDP, below the range that the
-// system hands out itself.
+// system hands out itself: who knocks at a port of that range before the relay
+// listens may meet himself there.
 func freePort() (string, error) {
 	for range 50 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		port := strconv.Itoa(20000 + rand.IntN(12000)) //nolint:gosec // no secret
+		ln, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
-			return "", err
+			continue
 		}
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		udp, err := net.ListenPacket("udp", "127.0.0.1:"+port)
 		_ = ln.Close()
 		if err == nil {
