@@ -53,7 +53,7 @@ func (s *stage) watch(ctx context.Context) error {
 		if s.o.relays {
 			s.movedTotal = max(s.movedTotal, s.moved())
 		}
-		if s.o.exit && n >= s.o.events && s.chaosDone() {
+		if s.o.exit && s.generated.Load() && n >= s.teleport.Count() && s.chaosDone() {
 			return nil
 		}
 	}

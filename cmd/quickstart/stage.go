@@ -37,6 +37,7 @@ type stage struct {
 	takeovers  []time.Duration
 	movedTotal float64 // events that the handler counted as moved, with --relays
 	trials     atomic.Int64
+	generated  atomic.Bool // all events that there will be are in Teleport
 
 	wg     sync.WaitGroup
 	failed chan error
@@ -102,6 +103,7 @@ func (s *stage) clean() error {
 func (s *stage) start(ctx context.Context) error {
 	if s.o.events > 0 && !s.o.pair && !s.o.relays {
 		s.teleport.Generate(s.o.events)
+		s.generated.Store(true)
 	} else {
 		s.wg.Go(func() { s.generate(ctx) })
 	}
@@ -211,8 +213,10 @@ func (s *stage) waitReady(ctx context.Context, admin string) error {
 	return fmt.Errorf("the relay is not ready after 15 s; its log is %s", s.path("relay.log"))
 }
 
-// generate writes the endless stream; with --events it ends after so many.
+// generate writes the endless stream; with --events it ends after so many, but not
+// before every fault of --chaos had events to go on with.
 func (s *stage) generate(ctx context.Context) {
+	defer s.generated.Store(true)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -221,7 +225,7 @@ func (s *stage) generate(ctx context.Context) {
 			return
 		case <-tick.C:
 			n := max(s.o.rate/10, 1)
-			if s.o.events > 0 {
+			if s.o.events > 0 && s.chaosDone() {
 				n = min(n, s.o.events-s.teleport.Count())
 			}
 			if n <= 0 {

@@ -10,47 +10,10 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/tlsconf"
 )
-
-// Send is `relay send`: it sends events to a relay or a Fluentd, for trying things
-// out. It is a kong command.
-type Send struct {
-	Tag  string `arg:"" help:"Tag of the events."`
-	File string `arg:"" optional:"" help:"Events, one JSON object on each line; standard input without it."`
-
-	HTTP    string `name:"http" placeholder:"URL" xor:"way" help:"Send by HTTP: http://host:8888 or https://host:8888; the tag is put behind it."`
-	Forward string `placeholder:"HOST:PORT" xor:"way" help:"Send by the forward protocol. This is the way without --http, to 127.0.0.1:24224."`
-
-	TLS        bool   `name:"tls" help:"Encrypt --forward; --ca and --cert do so too."`
-	CA         string `name:"ca" placeholder:"FILE" help:"Authority that signed the server's certificate; the system's without it."`
-	Cert       string `placeholder:"FILE" help:"Certificate to show to the server."`
-	Key        string `placeholder:"FILE" help:"Key of that certificate."`
-	Passphrase string `env:"RELAY_SEND_PASSPHRASE" placeholder:"TEXT" help:"Passphrase of that key."`
-	ServerName string `placeholder:"NAME" help:"Name that the server's certificate must be for; the one it is reached by without it."`
-	Insecure   bool   `help:"Take whatever certificate the server shows."`
-
-	SharedKey string `env:"RELAY_SEND_SHARED_KEY" placeholder:"TEXT" help:"Key that both sides of --forward know."`
-	Username  string `placeholder:"NAME" help:"User to prove: by the forward protocol, or by HTTP's basic authentication."`
-	Password  string `env:"RELAY_SEND_PASSWORD" placeholder:"TEXT" help:"Password of that user."`
-	Hostname  string `placeholder:"NAME" help:"Name to introduce oneself by with --shared-key; the machine's without it."`
-
-	Ack     bool          `default:"true" negatable:"" help:"Wait until --forward acknowledges the events."`
-	Batch   int           `default:"1000" placeholder:"N" help:"Events in one message or request at most."`
-	Timeout time.Duration `default:"30s" help:"How long the server may take for one."`
-}
-
-// SendHelp is the text above the options of `relay send --help`.
-const SendHelp = `Sends events to a relay or a Fluentd, for trying things out.
-
-  echo '{"event":"test"}' | relay send app.test --forward relay:24224
-  relay send test.log events.json --http https://relay:8888 --ca ca.crt --cert client.crt --key client.key
-
-The exit code is 0 when the server has taken all events; acknowledged events of a
-relay are on its disk.`
 
 // sendWay takes batches of events to a server.
 type sendWay interface {
