@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -547,8 +548,12 @@ func (w *world) fetch(ts *testscript.TestScript, args []string) {
 
 // freePort is `freeport NAME`: an address that nobody listens on.
 func (w *world) freePort(ts *testscript.TestScript, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	for {
+		addr := "127.0.0.1:" + strconv.Itoa(4_000+rand.IntN(8_000)) // below those that clients are given
+		if l, err := net.Listen("tcp", addr); err == nil {
+			ts.Setenv(args[0], addr)
+			ts.Check(l.Close())
+			return
+		}
+	}
 }

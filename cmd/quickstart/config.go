@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -111,13 +113,23 @@ func passphraseOf(path string) (string, error) {
 
 func (s *stage) path(name string) string { return filepath.Join(s.o.dir, name) }
 
-// freePort asks the system for a port that is free now.
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// ports gives ports that nobody listens at, each once. They lie below those that
+// clients are given, one of which would else have a port before the process that it
+// is meant for.
+type ports struct{ last int }
+
+func (p *ports) free() (string, error) {
+	if p.last == 0 {
+		p.last = 12_000 + rand.IntN(3_900) //nolint:gosec // no secret
 	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	return port, err
+	var err error
+	for range 50 {
+		p.last++
+		port := strconv.Itoa(p.last)
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return port, ln.Close()
+		}
+	}
+	return "", fmt.Errorf("find a free port: %w", err)
 }

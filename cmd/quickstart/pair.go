@@ -30,7 +30,7 @@ func (s *stage) startPair(ctx context.Context) error {
 	for _, name := range []string{"handler-a", "handler-b"} {
 		p := &partner{}
 		s.pair = append(s.pair, p)
-		if p.metricsPort, err = freePort(); err != nil {
+		if p.metricsPort, err = s.ports.free(); err != nil {
 			return err
 		}
 		for _, to := range []string{"127.0.0.1:" + s.relayPort(), endpoint.Host} {

@@ -19,7 +19,7 @@ func (s *stage) secondRelay(ctx context.Context) error {
 	}
 	admin, forward := "", ""
 	for _, p := range []*string{&s.secondPort, &admin, &forward} {
-		if *p, err = freePort(); err != nil {
+		if *p, err = s.ports.free(); err != nil {
 			return err
 		}
 	}

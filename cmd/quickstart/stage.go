@@ -23,6 +23,7 @@ type stage struct {
 	port, adminPort string
 	handlerPort     string
 	forwardPort     string
+	ports           ports
 
 	s3       *s3test.Server
 	teleport *teleporttest.Server
@@ -50,7 +51,7 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 	}
 	for _, p := range []*string{&s.port, &s.adminPort, &s.handlerPort, &s.forwardPort} {
 		var err error
-		if *p, err = freePort(); err != nil {
+		if *p, err = s.ports.free(); err != nil {
 			return nil, err
 		}
 	}

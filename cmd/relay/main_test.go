@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,13 +32,15 @@ func TestScripts(t *testing.T) {
 
 // scriptFreePort sets variables to ports that are free: freeport PORT [PORT2]...
 func scriptFreePort(ts *testscript.TestScript, _ bool, args []string) {
+	port := 18_000 + rand.IntN(1_900) // below those that clients are given
 	for _, name := range args {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		_, port, err := net.SplitHostPort(ln.Addr().String())
-		ts.Check(err)
-		ts.Check(ln.Close())
-		ts.Setenv(name, port)
+		for port++; ; port++ {
+			if ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+				ts.Check(ln.Close())
+				break
+			}
+		}
+		ts.Setenv(name, strconv.Itoa(port))
 	}
 }
 
