@@ -39,7 +39,7 @@ func TestTortureProcesses(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			dir := filepath.Join(t.TempDir(), "data")
-			cmd := exec.CommandContext(ctx, filepath.Join(bin, "quickstart"), "--dir", dir, "--events", "5000", "--exit", "--chaos", "--kills", "5",
+			cmd := exec.CommandContext(ctx, filepath.Join(bin, "quickstart"), "--dir", dir, "--events", "5000", "--exit", "--chaos", "--kills", "3",
 				"--seed", strconv.FormatUint(seed, 10), "--bulk="+strconv.FormatBool(i%2 == 1))
 			out, err := cmd.CombinedOutput()
 			if err != nil {
