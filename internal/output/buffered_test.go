@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,6 +228,38 @@ func TestEndOfRetriesKeepsEverything(t *testing.T) {
 		synctest.Wait()
 		stop()
 		wantBackup(t, dir, "{\"n\":1}\n", "{\"n\":2}\n")
+	})
+}
+
+// A backup folder that can not be written to ends no retries: everything stays
+// queued, and is delivered when the receiver is back.
+func TestEndOfRetriesWithoutBackup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		away.Store(true)
+		r := &recorder{fail: func(string) error {
+			if away.Load() {
+				return errors.New("away")
+			}
+			return nil
+		}}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "backup"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o, stop := open(t, r, dir, "tag>\nflush_mode immediate\nretry_wait 1s\nretry_max_interval 10\nretry_randomize false\nretry_max_times 3")
+		emit(t, o, "a", `{"n":1}`)
+		emit(t, o, "b", `{"n":2}`)
+		time.Sleep(time.Minute)
+		away.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		for _, want := range []string{`{"n":1}`, `{"n":2}`} {
+			if got := r.all(); strings.Count(got, want) != 1 {
+				t.Errorf("delivered %q, want %s once", got, want)
+			}
+		}
 	})
 }
 

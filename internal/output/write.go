@@ -104,35 +104,33 @@ func (o *Buffered) hopeless(ctx context.Context, c *buffer.Chunk, cause error) {
 }
 
 // giveUpAll ends the retries of everything that is queued, as Fluentd does; but
-// where Fluentd drops the chunks they go to the backup folder.
+// where Fluentd drops the chunks they go to the backup folder. When one can not go
+// there, the others stay queued with it.
 func (o *Buffered) giveUpAll(c *buffer.Chunk, cause error) {
-	o.giveUp(c, cause)
-	for {
-		queued, ok := o.buf.Dequeue()
-		if !ok {
-			break
-		}
-		o.giveUp(queued, cause)
+	for ok := true; ok && o.giveUp(c, cause); {
+		c, ok = o.buf.Dequeue()
 	}
 	o.retry.succeeded()
 }
 
 // giveUp moves a chunk to the backup folder. Only disable_chunk_backup lets it
-// be deleted; a backup that is full keeps the chunk in the queue.
-func (o *Buffered) giveUp(c *buffer.Chunk, cause error) {
+// be deleted; a backup that is full keeps the chunk in the queue: false.
+func (o *Buffered) giveUp(c *buffer.Chunk, cause error) bool {
 	o.own.forget(c.ID())
 	place, err := o.buf.Backup(c, cause.Error())
-	switch {
-	case err != nil:
+	if err != nil {
 		o.env.Log.Error("move a chunk to the backup folder; it stays queued", "chunk_id", c.ID().String(), "error", err)
 		o.own.failed(&o.flush, c.ID(), time.Now())
 		o.buf.TakeBack(c)
-	case place == "":
+		return false
+	}
+	if place == "" {
 		o.counts.discarded(c.Events())
 		o.env.Log.Warn("disable_chunk_backup is true. " + c.ID().String() + " chunk is thrown away")
-	default:
+	} else {
 		o.env.Log.Warn("bad chunk is moved to " + place)
 	}
+	return true
 }
 
 // ownRetries keeps a back-off for each chunk that failed, so that one which
