@@ -132,33 +132,51 @@ func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- loaded.Relay.Run(ctx) }()
-	var next *relay.Loaded
+	t := turn{stop: stop}
 	for {
 		select {
 		case err := <-ended:
-			return next, err
+			return t.next, err
 		case s := <-signals:
-			switch s {
-			case syscall.SIGUSR1:
-				p.reopenLog()
-				p.log.Info("force flushing buffered events")
-				p.log.Info("flushing all buffer forcedly")
-				loaded.Relay.FlushBuffers()
-			case syscall.SIGCONT:
-				p.dumpStacks()
-			case syscall.SIGHUP, syscall.SIGUSR2:
-				if next = p.reload(s); next != nil {
-					cli.NotifyReloading()
-					stop()
-				}
-			default:
-				p.log.Debug("stop signal", "signal", s.String())
-				p.log.Info("fluentd worker is now stopping", "worker", 0)
-				cli.NotifyStopping()
-				next = nil
-				stop()
-			}
+			p.signal(s, loaded, &t)
 		}
+	}
+}
+
+// turn is what follows the configuration that runs: the one that replaces it, or the
+// end.
+type turn struct {
+	next *relay.Loaded
+	last bool   // a stop signal came: nothing follows any more
+	stop func() // ends what runs
+}
+
+func (p *program) signal(s os.Signal, running *relay.Loaded, t *turn) {
+	switch s {
+	case syscall.SIGUSR1:
+		p.reopenLog()
+		p.log.Info("force flushing buffered events")
+		p.log.Info("flushing all buffer forcedly")
+		running.Relay.FlushBuffers()
+	case syscall.SIGCONT:
+		p.dumpStacks()
+	case syscall.SIGHUP, syscall.SIGUSR2:
+		if t.last {
+			return
+		}
+		// What runs may be ending already for an earlier reload: then a wrong
+		// configuration leaves that one's in force.
+		if next := p.reload(s); next != nil {
+			t.next = next
+			cli.NotifyReloading()
+			t.stop()
+		}
+	default:
+		p.log.Debug("stop signal", "signal", s.String())
+		p.log.Info("fluentd worker is now stopping", "worker", 0)
+		cli.NotifyStopping()
+		t.next, t.last = nil, true
+		t.stop()
 	}
 }
 
