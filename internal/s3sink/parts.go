@@ -201,7 +201,7 @@ func (t *transfer) abandon(ctx context.Context) error {
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("remove the parts of %s: %w", t.url(), awsconf.Brief(err))
+		return t.beside("remove the parts of", err)
 	}
 	t.plan.upload = ""
 	return nil

@@ -74,6 +74,13 @@ func (t *transfer) failed(err error) error {
 	return fmt.Errorf("put %s: %w", t.url(), awsconf.Brief(err))
 }
 
+// beside is an error of another request than the PUT. It hides the status: a 400, as
+// Amazon answers a HEAD with expired credentials, does not mean that the object will
+// never be taken.
+func (t *transfer) beside(what string, err error) error {
+	return errors.New(what + " " + t.url() + ": " + awsconf.Brief(err).Error())
+}
+
 // replaces says that an object of the key may be overwritten: the configuration
 // wants it, by `overwrite true`, or by `check_object false` with keys that repeat.
 func (t *transfer) replaces() bool {
@@ -125,7 +132,7 @@ func (t *transfer) whose(ctx context.Context, exists bool) (verdict, error) {
 	case errors.Is(err, errAbsent):
 		return isAbsent, nil
 	case awsconf.Status(err) != http.StatusForbidden:
-		return isUnknown, fmt.Errorf("look for %s: %w", t.url(), awsconf.Brief(err))
+		return isUnknown, t.beside("look for", err)
 	case !t.o.format.unique:
 		return isUnknown, &undecided{url: t.url(), err: awsconf.Brief(err)}
 	case exists:

@@ -462,6 +462,30 @@ func TestNeverSucceeds(t *testing.T) {
 	}
 }
 
+// A HEAD or an abort that is refused says nothing about the object: with expired
+// credentials Amazon answers a HEAD with a bare 400.
+func TestRefusedLookIsRetried(t *testing.T) {
+	s := startServer(t, s3test.Options{})
+	o, _ := startOutput(t, s, "")
+	mustWrite(t, o, newChunk(0))
+	puts := script(http.MethodPut, s3test.Fault{Stored: true, Drop: true})
+	heads := script(http.MethodHead, s3test.Fault{Status: 400})
+	s.SetScript(func(r *http.Request) s3test.Fault {
+		if r.Method == http.MethodHead {
+			return heads(r)
+		}
+		return puts(r)
+	})
+	c := newChunk(1)
+	if err := o.write(t.Context(), c); err == nil || plugin.IsPermanent(err) {
+		t.Fatalf("HEAD answered 400: %v, want an error that is retried", err)
+	}
+	mustWrite(t, o, c)
+	if err := onceEach(s, c); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestThreads writes from many flush threads into one slice.
 func TestThreads(t *testing.T) {
 	s := startServer(t, s3test.Options{Faults: s3test.Faults{FailBefore: 5, FailAfter: 7, DropAfter: 9}})
