@@ -1,7 +1,7 @@
 // Package output holds what events end in, one file a plugin, named as in
 // Fluentd, and the machine that all buffered outputs share: how events get into
 // a buffer (this file), when chunks leave (flush.go, flusher.go), what happens
-// when they can not (retry.go, giveup.go).
+// when they can not (retry.go, retry_own.go, write.go).
 package output
 
 import (

@@ -192,6 +192,33 @@ func TestBadChunkGoesBehind(t *testing.T) {
 	})
 }
 
+// Nor may it be tried for ever because the others are taken.
+func TestBadChunkEnds(t *testing.T) {
+	for _, limit := range []string{"retry_max_times 3", "retry_timeout 20s"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &recorder{fail: func(body string) error {
+				if strings.Contains(body, "bad") {
+					return errors.New("refused")
+				}
+				return nil
+			}}
+			dir := t.TempDir()
+			o, stop := open(t, r, dir, "tag>\nflush_mode immediate\nretry_randomize false\n"+limit)
+			emit(t, o, "bad", `{"x":"bad"}`)
+			for i := range 30 {
+				emit(t, o, fmt.Sprint("good", i), `{"x":"good"}`)
+				time.Sleep(time.Second)
+			}
+			synctest.Wait()
+			stop()
+			if got := strings.Count(r.all(), "good"); got != 30 {
+				t.Errorf("%s: %d of 30 good chunks delivered", limit, got)
+			}
+			wantBackup(t, dir, "{\"x\":\"bad\"}\n")
+		})
+	}
+}
+
 func TestPermanentErrorGoesToBackup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{fail: func(body string) error {

@@ -3,11 +3,9 @@ package output
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/buffer"
-	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
 )
 
@@ -15,7 +13,7 @@ import (
 // given up.
 func (o *Buffered) write(ctx context.Context, c *buffer.Chunk) {
 	began := time.Now()
-	if o.secondary != nil && o.retry.secondary(began) {
+	if o.secondary != nil && (o.retry.secondary(began) || o.own.secondary(&o.flush, c.ID(), began)) {
 		o.writeSecondary(ctx, c)
 		return
 	}
@@ -62,6 +60,11 @@ func (o *Buffered) failed(c *buffer.Chunk, began time.Time, cause error) {
 		o.giveUpAll(c, cause)
 		return
 	}
+	if o.own.over(&o.flush, c.ID(), now) {
+		o.env.Log.Error("Hit limit for retries of a chunk, while others are taken.", "chunk_id", c.ID().String(), "error", cause)
+		o.giveUp(c, cause)
+		return
+	}
 	o.env.Log.Warn("failed to flush the buffer.", slog.Int("retry_times", step),
 		slog.Time("next_retry_time", next.Truncate(time.Second)), slog.String("chunk", c.ID().String()), slog.Any("error", cause))
 	o.counts.rollback()
@@ -90,6 +93,7 @@ func (o *Buffered) hopeless(ctx context.Context, c *buffer.Chunk, cause error) {
 		o.env.Log.Warn("got unrecoverable error in primary. Skip retry and flush chunk to secondary", "error", cause.Error())
 		if err := o.secondary.Write(ctx, c); err == nil {
 			o.counts.secondary()
+			o.own.forget(c.ID())
 			if err := o.buf.Purge(c); err != nil {
 				o.env.Log.Error("remove a delivered chunk", "chunk_id", c.ID().String(), "error", err)
 			}
@@ -131,58 +135,6 @@ func (o *Buffered) giveUp(c *buffer.Chunk, cause error) bool {
 		o.env.Log.Warn("bad chunk is moved to " + place)
 	}
 	return true
-}
-
-// ownRetries keeps a back-off for each chunk that failed, so that one which
-// always fails goes behind the others instead of holding them up.
-type ownRetries struct {
-	mu     sync.Mutex
-	chunks map[event.ChunkID]*ownRetry
-}
-
-type ownRetry struct {
-	failures int
-	next     time.Time
-}
-
-func (r *ownRetries) failed(f *Flush, id event.ChunkID, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.chunks == nil {
-		r.chunks = map[event.ChunkID]*ownRetry{}
-	}
-	own := r.chunks[id]
-	if own == nil {
-		own = &ownRetry{}
-		r.chunks[id] = own
-	}
-	own.next = now.Add(f.wait(own.failures))
-	own.failures++
-}
-
-func (r *ownRetries) forget(id event.ChunkID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.chunks, id)
-}
-
-// pick dequeues the first chunk whose own back-off is over; else it says when
-// the first one will be.
-func (r *ownRetries) pick(b *buffer.Buffer, now time.Time) (*buffer.Chunk, time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var soonest time.Time
-	c, _ := b.DequeueFunc(func(id event.ChunkID) bool {
-		own := r.chunks[id]
-		if own == nil || !own.next.After(now) {
-			return true
-		}
-		if soonest.IsZero() || own.next.Before(soonest) {
-			soonest = own.next
-		}
-		return false
-	})
-	return c, soonest
 }
 
 // queuedEvents counts those of chunks that are just being written, too.
