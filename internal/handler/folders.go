@@ -192,6 +192,7 @@ func (o *FolderOptions) takeShared(ctx context.Context) (string, func() error, e
 	waiting, cancel := context.WithTimeout(ctx, sharedPatience)
 	defer cancel()
 	if err := s.join(waiting); err != nil {
+		s.leave(ctx)
 		_ = os.RemoveAll(dir)
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = errors.New("a handler works on it; stop it first, and those that stand by")

@@ -31,6 +31,8 @@ type share struct {
 
 	last  []sharedFile  // of the last manifest
 	wrote time.Duration // when that was, by the lease's clock
+	held  bool          // the lease was ours
+	whole bool          // the folder holds all of the state
 
 	// What is shared, known once it was read.
 	identity *identity
@@ -113,11 +115,15 @@ func (s *share) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.last, s.wrote = m.Files, s.lease.clock()
+	s.last, s.wrote, s.held = m.Files, s.lease.clock(), true
 	if err := s.folder.adopt(ctx); err != nil {
 		return err
 	}
-	return s.folder.fetch(ctx, m.Files)
+	if err := s.folder.fetch(ctx, m.Files); err != nil {
+		return err
+	}
+	s.whole = true
+	return nil
 }
 
 // begin names what is shared.
@@ -233,9 +239,21 @@ func (s *share) leave(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
-	if err := s.publish(ctx, true); err != nil && !errors.Is(err, errStale) {
+	if err := s.release(ctx); err != nil && !errors.Is(err, errStale) {
 		s.log.Warn("Failed to release the shared state, another handler has to wait for it", "error", err)
 	}
+}
+
+// release lets go with the state of the folder; of one that was not fetched whole,
+// with the state as it was found.
+func (s *share) release(ctx context.Context) error {
+	switch {
+	case s.whole:
+		return s.publish(ctx, true)
+	case s.held:
+		return s.write(ctx, s.last, true)
+	}
+	return nil
 }
 
 // letterFolder is where dead letters lie in the bucket, one line in each.

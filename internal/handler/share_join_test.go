@@ -1,0 +1,66 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Who is interrupted while it fetches a state lets go of it and leaves it whole:
+// half of a state in its folder is not the state.
+func TestInterruptedFetchLeavesTheStateWhole(t *testing.T) {
+	t.Parallel()
+	b := newMemoryBucket()
+	log := slog.New(slog.DiscardHandler)
+	first := newShare(b, t.TempDir(), time.Minute, log)
+	if err := first.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("0123456789abcdef", 2*blockSize/16)
+	for name, text := range map[string]string{"a_small": "1", "b_long": long, "start_time": "2026-01-01T00:00:00Z"} {
+		if err := os.WriteFile(filepath.Join(first.folder.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first.leave(t.Context())
+
+	ctx, interrupt := context.WithCancel(t.Context())
+	second := newShare(&interruptedBucket{b, interrupt}, t.TempDir(), time.Minute, log)
+	if err := second.join(ctx); err == nil {
+		t.Fatal("the fetch was not interrupted")
+	}
+	second.leave(ctx)
+
+	began := time.Now()
+	third := newShare(b, t.TempDir(), time.Minute, log)
+	if err := third.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > third.ttl/2 {
+		t.Errorf("waited %v for a state that nobody holds", took)
+	}
+	tree := treeOf(t, third.folder.dir)
+	if len(tree) != 3 || tree["b_long"] != long || tree["a_small"] != "1" || tree["start_time"] == "" {
+		t.Errorf("%d files are left", len(tree))
+	}
+}
+
+// interruptedBucket ends the context with the first block that is asked for.
+type interruptedBucket struct {
+	*memoryBucket
+	interrupt func()
+}
+
+func (b *interruptedBucket) Get(ctx context.Context, name string) ([]byte, string, error) {
+	if strings.HasPrefix(name, blockFolder) {
+		b.interrupt()
+	}
+	if ctx.Err() != nil {
+		return nil, "", ctx.Err()
+	}
+	return b.memoryBucket.Get(ctx, name)
+}
