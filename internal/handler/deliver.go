@@ -14,7 +14,7 @@ type delivery struct {
 	sender  *sender
 	dead    *deadLetters
 	ack     func(*Read)
-	after   func(context.Context, *Read) error // what a delivered event sets off: recordings, locks
+	after   func(context.Context, *Read) error // what an event sets off once it was taken or set aside: recordings, locks
 	workers int                                // requests in flight to one relay
 	ordered bool                               // one request in flight in all
 	log     *slog.Logger
@@ -146,6 +146,10 @@ func (d *delivery) bury(ctx context.Context, home *relay, r *Read, why *refusal)
 	}
 	d.counts.dead.Inc()
 	d.log.Error("Event refused by the receiver, set aside", "id", r.ID, "type", r.Type, "status", why.status, "reason", why.text, "file", d.dead.path)
+	// The recording that an upload event tells of is none the less there.
+	if err := d.after(ctx, r); err != nil {
+		return err
+	}
 	d.ack(r)
 	return nil
 }

@@ -307,8 +307,8 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// afterDelivery is what a delivered event sets off. A session is on disk before
-// its upload event is acknowledged.
+// afterDelivery is what an event sets off once its fate is sealed. A session is on
+// disk before its upload event is acknowledged.
 func (h *handler) afterDelivery(ctx context.Context, r *Read) error {
 	if r.Type == "session.upload" && !h.cmd.DryRun {
 		if err := h.register(ctx, r); err != nil {
