@@ -73,7 +73,7 @@ func openExport(cfg sourceConfig, book *ledger) (*exportSource, error) {
 			}
 		}
 	}
-	book.inherited = len(dates) > 0
+	book.inherited = len(dates) > 0 || x.took != nil // searching may have sent what is read first
 	return x, nil
 }
 
@@ -204,7 +204,8 @@ func (x *exportSource) cycle(ctx context.Context) (more bool, err error) {
 		errs = append(errs, x.openDate(newest.day.AddDate(0, 0, 1)))
 		return true, errors.Join(errs...)
 	}
-	if x.atLastEvent() {
+	// A chunk that keeps failing may hold what an earlier process has sent.
+	if x.atLastEvent() && x.unread() == nil {
 		x.ledger.caughtUp()
 	}
 	return false, errors.Join(errs...)
@@ -300,7 +301,8 @@ func (x *exportSource) atLastEvent() bool {
 	return true
 }
 
-// unread is the error of a one-shot run that had to leave chunks behind.
+// unread is the error of a one-shot run that would have to leave chunks behind; nil
+// when all are read.
 func (x *exportSource) unread() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
