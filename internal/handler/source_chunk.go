@@ -18,6 +18,7 @@ type exportChunk struct {
 
 	cursor string               // reading goes on behind it
 	rows   int64                // events before it
+	skip   int64                // events behind it that count as read
 	acked  map[fingerprint]bool // acknowledged by an earlier process, behind cursor
 	saved  string               // cursor on disk
 
@@ -86,20 +87,19 @@ func (s *stopped) Unwrap() error { return s.err }
 
 // readChunk reads a chunk from where it stands to its end.
 func (x *exportSource) readChunk(ctx context.Context, c *exportChunk, deliver func(context.Context, *Read) error) error {
-	skip := int64(0)
 	for {
-		err := x.streamChunk(ctx, c, skip, deliver)
+		err := x.streamChunk(ctx, c, deliver)
 		if !teleport.IsBadRequest(err) || c.cursor == "" {
 			return err
 		}
 		// The cursor is of a form that is not understood any more. A chunk never
 		// changes, so the same number of events stands before the place.
 		x.cfg.log.Warn("The cluster does not take the old cursor of a chunk, reading it from its start", "date", c.date.name, "chunk", c.name, "skip", c.rows, "error", err)
-		skip, c.cursor = c.rows, ""
+		c.skip, c.cursor = c.rows, ""
 	}
 }
 
-func (x *exportSource) streamChunk(ctx context.Context, c *exportChunk, skip int64, deliver func(context.Context, *Read) error) error {
+func (x *exportSource) streamChunk(ctx context.Context, c *exportChunk, deliver func(context.Context, *Read) error) error {
 	for e, err := range x.cfg.teleport.ExportChunk(ctx, c.date.day, c.name, c.cursor) {
 		if err != nil {
 			return err
@@ -107,8 +107,8 @@ func (x *exportSource) streamChunk(ctx context.Context, c *exportChunk, skip int
 		if e.Cursor != "" {
 			c.cursor = e.Cursor
 		}
-		if skip > 0 {
-			skip--
+		if c.skip > 0 {
+			c.skip--
 			continue
 		}
 		c.rows++
