@@ -139,8 +139,9 @@ func (s *sessions) begin(ctx context.Context, p pendingSession, release func()) 
 	}
 	s.note(func() {})
 	s.wg.Go(func() {
-		s.follow(ctx, p)
-		release()
+		if s.follow(ctx, p) {
+			release()
+		}
 		s.note(func() { delete(s.queued, p.SID) })
 	})
 }
@@ -196,19 +197,19 @@ func (s *sessions) wait(ctx context.Context) {
 	}
 }
 
-// follow tries a session until it is sent whole, given up, or ctx ends.
-func (s *sessions) follow(ctx context.Context, p pendingSession) {
+// follow tries a session until it is sent whole, given up, or ctx ends. It is true
+// when that is on disk, so that nobody sends the session again.
+func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		done, err := s.once(ctx, &p)
 		if done && err != nil {
 			s.log.Error("Failed to strike off a session, the next start sends it again", "sid", p.SID, "error", err)
 		}
 		if done || ctx.Err() != nil || errors.Is(err, errStale) {
-			return
+			return done && err == nil
 		}
 		if s.tooOld(p, err) {
-			s.giveUp(p, err)
-			return
+			return s.giveUp(p, err)
 		}
 		if teleport.IsNotFound(err) {
 			s.missed(p)
@@ -217,10 +218,11 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) {
 		}
 		s.note(func() { s.queued[p.SID] = restsAfter(attempt, err) })
 		if sleep(ctx, s.pause(attempt)) != nil {
-			return
+			return false
 		}
 		s.note(func() { s.queued[p.SID] = false })
 	}
+	return false
 }
 
 // recordingPause grows from 3 s to 10 min. Each attempt makes the cluster write an
@@ -263,12 +265,14 @@ func (s *sessions) missed(p pendingSession) {
 }
 
 // giveUp strikes a session off, and keeps its id for `handler state`.
-func (s *sessions) giveUp(p pendingSession, err error) {
+func (s *sessions) giveUp(p pendingSession, err error) bool {
 	s.counts.givenUp.Inc()
 	s.log.Error("Recording is missing or broken for too long, given up", "sid", p.SID, "index", p.Index, "uploaded", p.Uploaded, "error", err)
 	if err := s.state.giveUp(p, err); err != nil {
-		s.log.Error("Failed to strike off a session", "sid", p.SID, "error", err)
+		s.log.Error("Failed to strike off a session, the next start asks for it again", "sid", p.SID, "error", err)
+		return false
 	}
+	return true
 }
 
 // once streams a recording from where the session stands. done means that

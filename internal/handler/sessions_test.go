@@ -186,13 +186,15 @@ func TestSessionIsSentOnce(t *testing.T) {
 	}
 }
 
-// TestSessionThatCanNotBeStruckOff is said: it will be sent again.
+// TestSessionThatCanNotBeStruckOff is said: it will be sent again, and the relay
+// must know its events then.
 func TestSessionThatCanNotBeStruckOff(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, doneName), 0o700); err != nil { // where a file should be
 		t.Fatal(err)
 	}
 	b := newBooth(t, dir, &tapes{n: 1, calls: map[string]int{}})
+	b.hold = func(bool) func() { return func() { t.Error("the relay may forget its events") } }
 	if err := b.add(t.Context(), "s", time.Now()); err != nil {
 		t.Fatal(err)
 	}
