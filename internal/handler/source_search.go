@@ -275,10 +275,12 @@ func (s *searchSource) save() error {
 	if !changed {
 		return nil
 	}
-	main, late := s.main.view(), s.late.view()
+	// Before the lanes: a look that ends meanwhile moves it past events that it has
+	// put there.
 	s.mu.Lock()
 	covered := s.covered
 	s.mu.Unlock()
+	main, late := s.main.view(), s.late.view()
 	if !late.oldest.IsZero() && late.oldest.Before(covered) {
 		covered = late.oldest // it is found again only by looking there
 	}
