@@ -47,7 +47,8 @@ const checkUsage = `usage: relay check [--strict] [--handler FILE.toml]... FILE.
 
 Says everything that is wrong or suspicious in configuration files, with place
 and cure, and starts nothing. With --handler it also tells when a URL in the event
-handler's configuration has a tag that nothing takes.
+handler's configuration has a tag that nothing takes; with --strict warnings count
+as errors. The exit code is 1 when there is an error.
 `
 
 func check(args []string, stdout, stderr io.Writer) int {
@@ -108,7 +109,7 @@ func bufferCommand(args []string, stdout, stderr io.Writer) int {
 
 // reference writes docs/reference; it is what `make docs` runs.
 func reference(args []string, stderr io.Writer) int {
-	if len(args) != 1 {
+	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
 		fmt.Fprintln(stderr, "usage: relay reference DIR")
 		return 1
 	}

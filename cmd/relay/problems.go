@@ -30,9 +30,7 @@ func (p *program) showProblems(problems *conf.Problems) {
 	for _, w := range problems.Warnings {
 		// Fluentd's own words stand alone on their line: monitoring looks for them.
 		p.log.Warn(warningText(w))
-		if w.Pos.File != "" || w.Hint != "" {
-			p.log.Warn("^ in the configuration", "at", w.Pos.String(), "hint", w.Hint)
-		}
+		p.showPlace(w)
 	}
 	for _, e := range problems.Errors {
 		fmt.Fprintf(p.stderr, "relay: error: %s\n", strings.ReplaceAll(e.Error(), "\n  hint:", "\nrelay: hint:"))
@@ -40,6 +38,21 @@ func (p *program) showProblems(problems *conf.Problems) {
 			p.log.Error("config error in:\n" + dumpOf(e.Section))
 		}
 		p.log.Error(fmt.Sprintf("config error file=%q", p.flags.Config), "error_class", cli.Bare(errorClass(e)), "error", fluentdText(e))
+	}
+}
+
+// showPlace says behind a warning where it comes from and what to do, as far as
+// either is known.
+func (p *program) showPlace(w *conf.Error) {
+	var known []any
+	if w.Pos.File != "" {
+		known = append(known, "at", w.Pos.String())
+	}
+	if w.Hint != "" {
+		known = append(known, "hint", w.Hint)
+	}
+	if len(known) > 0 {
+		p.log.Warn("^ in the configuration", known...)
 	}
 }
 

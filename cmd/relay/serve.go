@@ -63,6 +63,7 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 		return 0
 	}
 	if err := p.run(ctx, loaded); err != nil {
+		err = withCure(err)
 		p.log.Error("relay stopped", "error", err)
 		fmt.Fprintln(stderr, "relay: error:", err)
 		return 1
@@ -77,7 +78,9 @@ func (p *program) load() *relay.Loaded {
 		Strict: p.flags.StrictConfig, StrictValues: p.flags.StrictValues,
 	})
 	p.settle(&loaded.Relay.System)
-	if !loaded.Relay.System.SuppressDump {
+	// A file that could not be read would show as an empty configuration, which nobody wrote.
+	unread := len(loaded.Tree.Children) == 0 && len(loaded.Problems.Errors) > 0
+	if !loaded.Relay.System.SuppressDump && !unread {
 		p.showConfig(loaded.Tree)
 	}
 	p.showProblems(loaded.Problems)
