@@ -90,6 +90,9 @@ func parseFlags(args []string) (options, error) {
 		fmt.Println("quickstart", version)
 		return o, flag.ErrHelp
 	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q: options begin with a dash, and what stands behind it would not be read", f.Arg(0))
+	}
 	if o.exit && o.events <= 0 {
 		return o, errors.New("--exit needs --events N")
 	}
