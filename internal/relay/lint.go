@@ -22,7 +22,11 @@ func (r *Relay) Lint(tree *conf.Node, problems *conf.Problems) {
 	l.unreadBuffers()
 	l.memoryBuffers()
 	l.ownLog()
+	l.unroutedSources()
+	l.bareSizes(l.tree)
 }
+
+var errEmpty = errors.New("the configuration is empty: nothing is read and nothing is written")
 
 type linter struct {
 	relay    *Relay
