@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -75,7 +74,7 @@ func (r *Relay) start(ctx context.Context) error {
 	for _, in := range r.inputs {
 		if s, ok := in.plugin.(starter); ok {
 			if err := s.Start(ctx); err != nil {
-				return fmt.Errorf("%s: %s: %w", in.node.Pos, pathOf(in.node), err)
+				return in.placed(err)
 			}
 		}
 	}
@@ -106,7 +105,7 @@ func (r *Relay) runInputs(ctx context.Context) error {
 				mu.Lock()
 				defer mu.Unlock()
 				if first == nil {
-					first = fmt.Errorf("%s: %s: %w", in.node.Pos, pathOf(in.node), err)
+					first = in.placed(err)
 					stop()
 				}
 			})

@@ -5,6 +5,7 @@ package relayctl
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/relay"
@@ -35,6 +36,7 @@ func (c *Check) file(w io.Writer, path string) (failed bool) {
 	l := relay.Load(relay.Source{Path: path}, c.Options)
 	if len(l.Problems.Errors) == 0 {
 		l.Relay.CheckObjects(l.Problems)
+		l.Relay.CheckFiles(l.Problems, time.Now())
 	}
 	for _, h := range c.Handler {
 		if err := l.Relay.CheckHandler(h, l.Problems); err != nil {
