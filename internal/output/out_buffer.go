@@ -50,6 +50,12 @@ func (o *bufferOut) Format(dst []byte, _ string, e event.Event) ([]byte, error) 
 	return forward.AppendEntry(dst, e, false), nil
 }
 
+// Feeds reports whether the output's events go on to other outputs of the relay.
+func (o *Buffered) Feeds() bool {
+	_, feeds := o.out.(*bufferOut)
+	return feeds
+}
+
 // passedAtOnce is how many events of a chunk make one transaction.
 const passedAtOnce = 1000
 

@@ -40,24 +40,40 @@ func (r *Relay) Run(ctx context.Context) (err error) {
 		return err
 	}
 	stopLog := r.logEvents.run(r.logTarget())
-	// The outputs outlive the signal: what the inputs still answer must be kept
-	// and, where the configuration says so, flushed.
-	outputs, stopOutputs := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopOutputs()
-	var working sync.WaitGroup
-	for _, p := range r.started {
-		if r.System.WithSourceOnly {
-			break // what comes in waits in the buffers
-		}
-		if w, ok := p.(runner); ok {
-			working.Go(func() { r.background(outputs, w) })
-		}
-	}
+	stopOutputs := r.work(ctx)
 	err = r.runInputs(ctx)
 	stopLog()
 	stopOutputs()
-	working.Wait()
 	return err
+}
+
+// work runs the outputs until stop is called, which returns when they have ended.
+// They outlive the signal: what the inputs still answer must be kept and, where the
+// configuration says so, flushed. Those that feed others end first, for what they
+// send on is flushed in its turn.
+func (r *Relay) work(ctx context.Context) (stop func()) {
+	if r.System.WithSourceOnly {
+		return func() {} // what comes in waits in the buffers
+	}
+	feeding, stopFeeding := context.WithCancel(context.WithoutCancel(ctx))
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	var feeders, senders sync.WaitGroup
+	for _, p := range r.started {
+		w, ok := p.(runner)
+		switch f, is := p.(interface{ Feeds() bool }); {
+		case !ok:
+		case is && f.Feeds():
+			feeders.Go(func() { r.background(feeding, w) })
+		default:
+			senders.Go(func() { r.background(sending, w) })
+		}
+	}
+	return func() {
+		stopFeeding()
+		feeders.Wait()
+		stopSending()
+		senders.Wait()
+	}
 }
 
 func (r *Relay) start(ctx context.Context) error {
