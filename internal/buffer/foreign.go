@@ -73,10 +73,10 @@ func (b *Buffer) foreignIn(dir string, entries []Entry) []*foreign {
 		var x *foreign
 		path := filepath.Join(dir, e.Name)
 		if base, ok := strings.CutSuffix(e.Name, ".meta"); ok && !e.Dir {
-			if _, ok := foreignName(base, b.prefix, suffix); ok && !has(base) {
+			if _, ok := b.foreignName(base, suffix); ok && !has(base) {
 				_ = b.fs.Remove(path) // a crash has left it behind; its events were taken over
 			}
-		} else if id, ok := foreignName(e.Name, b.prefix, suffix); ok && !e.Dir {
+		} else if id, ok := b.foreignName(e.Name, suffix); ok && !e.Dir {
 			hasMeta := has(e.Name + ".meta")
 			if suffix == chunkSuffix && !hasMeta && b.isOurs(path) {
 				continue // path_suffix .chunk makes Fluentd's names look like ours
@@ -93,6 +93,16 @@ func (b *Buffer) foreignIn(dir string, entries []Entry) []*foreign {
 		}
 	}
 	return all
+}
+
+// requeuedSuffix is what raw events that are put back end in, whatever Fluentd's do.
+const requeuedSuffix = ".log"
+
+func (b *Buffer) foreignName(name, suffix string) (id event.ChunkID, ok bool) {
+	if id, ok = foreignName(name, b.prefix, suffix); ok {
+		return id, true
+	}
+	return foreignName(name, b.prefix, requeuedSuffix)
 }
 
 // foreignName reads <prefix><b|q><hex><suffix>.

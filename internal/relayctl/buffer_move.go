@@ -166,7 +166,11 @@ func requeueFile(dir, path, id string, about backedUp) error {
 	}
 	target := filepath.Join(dir, filepath.Base(path))
 	if strings.HasSuffix(path, ".log") {
-		target = filepath.Join(dir, prefixOf(dir)+"q"+id+".log")
+		prefix, err := prefixOf(dir)
+		if err != nil {
+			return err
+		}
+		target = filepath.Join(dir, prefix+"q"+id+".log")
 		// The meta file first: a chunk without it would be sent without its tag.
 		if err := state.WriteFile(target+".meta", fluentdMeta(raw, about.meta(), about.Events, about.Created)); err != nil {
 			return err
@@ -180,13 +184,16 @@ func requeueFile(dir, path, id string, about backedUp) error {
 
 // prefixOf is what the names of chunks in a folder begin with, as its lock file
 // tells.
-func prefixOf(dir string) string {
+func prefixOf(dir string) (string, error) {
 	locks, err := filepath.Glob(filepath.Join(dir, ".*lock"))
-	if err != nil || len(locks) != 1 {
-		return "buffer."
+	if err != nil || len(locks) == 0 {
+		return "buffer.", err
+	}
+	if len(locks) > 1 {
+		return "", fmt.Errorf("%s is the folder of %d buffers, and the backup does not say which one it was: remove the lock files of the others, .<prefix>lock; they are made again when the relay starts", dir, len(locks))
 	}
 	name := filepath.Base(locks[0])
-	return strings.TrimSuffix(name[1:], "lock")
+	return strings.TrimSuffix(name[1:], "lock"), nil
 }
 
 func parseID(text string) (id event.ChunkID, err error) {

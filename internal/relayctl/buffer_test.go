@@ -99,7 +99,13 @@ func TestLiveFolder(t *testing.T) {
 // TestRequeue: a chunk that went to the backup folder comes back as it was: tag,
 // slice of time and fields decide where its object goes.
 func TestRequeue(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "mine.*.log")
+	for _, name := range []string{"mine.*.log", "mine.*.buf"} { // .buf is how Fluentd's own files end there
+		t.Run(name, func(t *testing.T) { requeueOne(t, filepath.Join(t.TempDir(), name)) })
+	}
+}
+
+func requeueOne(t *testing.T, dir string) {
+	t.Helper()
 	b := folderOf(t, dir)
 	put(t, b, "audit", "one", "two")
 	b.EnqueueAll()
