@@ -78,7 +78,7 @@ func (t *transfer) failed(err error) error {
 // Amazon answers a HEAD with expired credentials, does not mean that the object will
 // never be taken.
 func (t *transfer) beside(what string, err error) error {
-	return errors.New(what + " " + t.url() + ": " + awsconf.Brief(err).Error())
+	return &later{fmt.Errorf("%s %s: %w", what, t.url(), awsconf.Brief(err))}
 }
 
 // replaces says that an object of the key may be overwritten: the configuration

@@ -254,7 +254,8 @@ func (d *door) repeat(ctx context.Context, ask func() error) error {
 	}
 }
 
-// later is an error that a start survives, whatever its status looks like.
+// later is an error that a start survives, and after which a chunk is tried again,
+// whatever its status looks like.
 type later struct{ err error }
 
 func (l *later) Error() string { return l.err.Error() }
