@@ -130,9 +130,12 @@ func (s *searchSource) step(ctx context.Context, deliver func(context.Context, *
 	if fresh > 0 {
 		s.idle = 0
 	}
+	if next == s.at.cursor && next != "" { // it would be the same page for ever
+		s.standsStill()
+		return pause, nil
+	}
+	s.cfg.health.ok("search")
 	switch {
-	case next == s.at.cursor && next != "":
-		return pause, nil // it would be the same page for ever
 	case next != "":
 		s.turn(s.at.window, next)
 		if s.idle > 50 {
@@ -145,6 +148,13 @@ func (s *searchSource) step(ctx context.Context, deliver func(context.Context, *
 	}
 	s.idle = 0
 	return tail, nil
+}
+
+// standsStill says that nothing more can be read, though the cluster answers.
+func (s *searchSource) standsStill() {
+	err := fmt.Errorf("the cluster leads from a page of the window of %s back to the same page: what is behind it can not be read", s.at.window.UTC().Format(time.RFC3339))
+	s.cfg.health.failing("search", err)
+	s.cfg.health.complain("search", err)
 }
 
 // search asks for one page, and for a smaller one when that is too large.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"strconv"
 	"sync"
 	"testing"
@@ -462,7 +463,7 @@ func TestLateEventIsNotLost(t *testing.T) {
 }
 
 // TestStandstillIsNoHammer: a cluster that leads from a page to the same page is
-// asked again at the poll's pace.
+// asked again at the poll's pace, and who asks how it goes is told.
 func TestStandstillIsNoHammer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &circleLog{}
@@ -475,6 +476,9 @@ func TestStandstillIsNoHammer(t *testing.T) {
 		}
 		if limit := int(time.Hour/cfg.timeout) + 10; log.searches > limit || log.searches < 10 {
 			t.Errorf("%d searches in an hour, want up to %d", log.searches, limit)
+		}
+		if told := cfg.health.problems(); len(told) != 1 || !strings.Contains(told[0], "same page") {
+			t.Errorf("it is said that %q", told)
 		}
 	})
 }
