@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -87,13 +88,22 @@ func (f *forwardReceiver) message(tag, chunk string, batch []*Read) ([]byte, err
 		if err != nil {
 			return nil, fmt.Errorf("event is no JSON object: %w", err)
 		}
-		entries = forward.AppendEntry(entries, event.Event{Time: event.TimeOf(r.Time), Record: record}, false)
+		entries = forward.AppendEntry(entries, event.Event{Time: sendingTime(r.Time), Record: record}, false)
 	}
 	option := event.NewRecord("size", int64(len(batch)), "chunk", chunk)
 	f.identity.describe(option)
 	message := forward.AppendPackedHead(nil, tag, int64(len(entries)))
 	message = append(message, entries...)
 	return event.AppendMsgpack(message, option), nil
+}
+
+// sendingTime is an event's time, or that of now for one that the protocol's 32 bits
+// can not say: a malformed event has none at all.
+func sendingTime(t time.Time) event.Time {
+	if sec := t.Unix(); sec < 0 || sec > math.MaxUint32 {
+		t = time.Now()
+	}
+	return event.TimeOf(t)
 }
 
 // exchange sends a message and reads its acknowledgement.

@@ -266,3 +266,22 @@ func TestForwardRecordings(t *testing.T) {
 		t.Errorf("tag %s", got)
 	}
 }
+
+// A malformed event has no time, and the protocol none for "none": it gets that of
+// its sending, not one in the far future.
+func TestForwardEventWithoutTime(t *testing.T) {
+	t.Parallel()
+	in := newForwardInbox(t, nil)
+	d := newTestDelivery(t, in.options, in.url("test.log"))
+	r := testEvent("a")
+	r.Time = time.Time{}
+	events := make(chan *Read, 1)
+	events <- r
+	close(events)
+	if err := d.run(t.Context(), t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	if at := in.messages[0].Events[0].Time.Std(); time.Since(at).Abs() > time.Hour {
+		t.Errorf("the event's time became %v", at)
+	}
+}
