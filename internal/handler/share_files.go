@@ -290,6 +290,9 @@ func (f *sharedFolder) sweep(ctx context.Context, files []sharedFile) error {
 		if !used[name] {
 			errs = append(errs, f.bucket.Delete(ctx, blockFolder+"/"+name))
 			delete(f.stored, name)
+			if err := f.alive(ctx); err != nil {
+				return errors.Join(append(errs, err)...)
+			}
 		}
 	}
 	return errors.Join(errs...)

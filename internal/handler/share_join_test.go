@@ -2,11 +2,13 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,4 +65,41 @@ func (b *interruptedBucket) Get(ctx context.Context, name string) ([]byte, strin
 		return nil, "", ctx.Err()
 	}
 	return b.memoryBucket.Get(ctx, name)
+}
+
+// Blocks that nobody needs any more are removed one by one, which may take longer
+// than a lease lasts; it is renewed meanwhile.
+func TestSweepKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowDeletes{newMemoryBucket()}
+		s := newShare(slow, t.TempDir(), 5*time.Second, slog.New(slog.DiscardHandler))
+		began := time.Now()
+		s.lease.clock = func() time.Duration { return time.Since(began) }
+		if err := s.join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			s.folder.stored[fmt.Sprint("old-", i)] = true
+		}
+		done := make(chan error, 1)
+		go func() { done <- s.publish(t.Context(), false) }()
+		for len(done) == 0 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if s.lease.until <= s.lease.clock() {
+				t.Fatalf("the lease is over after %v", time.Since(began))
+			}
+		}
+		if err := <-done; err != nil || time.Since(began) < 2*s.ttl {
+			t.Errorf("removed after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// slowDeletes takes its time over each removal.
+type slowDeletes struct{ *memoryBucket }
+
+func (b *slowDeletes) Delete(ctx context.Context, name string) error {
+	time.Sleep(200 * time.Millisecond)
+	return b.memoryBucket.Delete(ctx, name)
 }
