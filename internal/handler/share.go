@@ -222,6 +222,9 @@ func (s *share) publish(ctx context.Context, release bool) error {
 	if s.identity != nil {
 		s.identity.published(forget)
 	}
+	if release {
+		s.folder.renew = nil // it is another's now
+	}
 	if err := s.folder.sweep(ctx, files); err != nil {
 		s.log.Warn("Failed to remove old parts of the shared state, the next start will", "error", err)
 	}

@@ -87,11 +87,24 @@ func TestSweepKeepsTheLease(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			if s.lease.until <= s.lease.clock() {
-				t.Fatalf("the lease is over after %v", time.Since(began))
+				t.Errorf("the lease is over after %v", time.Since(began))
+				break
 			}
 		}
 		if err := <-done; err != nil || time.Since(began) < 2*s.ttl {
 			t.Errorf("removed after %v: %v", time.Since(began), err)
+		}
+		// Who has let go does not take it again.
+		for i := range 20 {
+			s.folder.stored[fmt.Sprint("older-", i)] = true
+		}
+		s.leave(t.Context())
+		data, _, err := slow.Get(t.Context(), leaseName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := unpackManifest(data); err != nil || !m.Released {
+			t.Errorf("not released: %v", err)
 		}
 	})
 }
