@@ -93,6 +93,9 @@ func (f *sharedFolder) fetch(ctx context.Context, files []sharedFile) error {
 			return err
 		}
 		f.cache[file.Name] = cachedFile{info, file}
+		if err := f.alive(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

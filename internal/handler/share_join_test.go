@@ -116,3 +116,21 @@ func (b *slowDeletes) Delete(ctx context.Context, name string) error {
 	time.Sleep(200 * time.Millisecond)
 	return b.memoryBucket.Delete(ctx, name)
 }
+
+// Many small files take long to write as well.
+func TestFetchOfSmallFilesKeepsTheLease(t *testing.T) {
+	t.Parallel()
+	f := testFolder(t.TempDir(), newMemoryBucket(), "m")
+	renewed := 0
+	f.renew = func(context.Context) error { renewed++; return nil }
+	var files []sharedFile
+	for i := range 10 {
+		files = append(files, sharedFile{Name: fmt.Sprint("session", i), Rest: []byte("1")})
+	}
+	if err := f.fetch(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	if renewed < len(files) {
+		t.Errorf("renewed %d times over %d files", renewed, len(files))
+	}
+}
