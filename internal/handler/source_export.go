@@ -200,6 +200,7 @@ func (x *exportSource) cycle(ctx context.Context) (more bool, err error) {
 	}
 	x.closeDates()
 	newest := x.newest()
+	x.cfg.checkClock(newest.day)
 	if x.behind() && x.settledDate(newest) {
 		errs = append(errs, x.openDate(newest.day.AddDate(0, 0, 1)))
 		return true, errors.Join(errs...)

@@ -108,6 +108,7 @@ const (
 // step reads one page.
 func (s *searchSource) step(ctx context.Context, deliver func(context.Context, *Read) error) (afterPage, error) {
 	now := time.Now()
+	s.cfg.checkClock(s.at.window)
 	end := s.at.window.Add(s.cfg.window)
 	last := end.After(now)
 	if last {
