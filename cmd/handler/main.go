@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -138,10 +139,23 @@ func parse(name string, args []string, stdout, stderr io.Writer) (*line, int) {
 	}
 	if strings.HasPrefix(l.kong.Command(), "start") {
 		if err := l.Start.Check(); err != nil {
-			return refuse(err)
+			return refuse(errors.Join(err, l.unknown()))
 		}
 	}
 	return l, 0
+}
+
+// unknown says which keys of the file nothing reads: one of them is often what is
+// missing.
+func (l *line) unknown() error {
+	if l.file == nil {
+		return nil
+	}
+	var errs []error
+	for _, key := range l.file.Unknown(l.kong.Model) {
+		errs = append(errs, fmt.Errorf("%s: unknown key %s", l.Config, key))
+	}
+	return errors.Join(errs...)
 }
 
 // configFile loads the TOML file that -c, --config or FDFWD_CONFIG names. Kong

@@ -196,7 +196,7 @@ func (s *setup) summary(p *plan) {
 		for _, f := range step.files {
 			if p.writes[f] {
 				made = append(made, f)
-			} else {
+			} else if s.there(f) {
 				kept = append(kept, f)
 			}
 		}

@@ -120,11 +120,22 @@ func TestConfigureAgain(t *testing.T) {
 			if !slices.Equal(got, want) || !strings.Contains(out, tc.say) {
 				t.Errorf("changed %v, want %v; must say %q:\n%s", got, want, tc.say, out)
 			}
+			for name := range strings.FieldsSeq(tc.remove) {
+				if _, there := after[name]; !there && strings.Contains(between(out, "[1]", "[2]"), name) {
+					t.Errorf("says that it kept or made %s, which is not there:\n%s", name, out)
+				}
+			}
 			if tc.say == "" {
 				fits(t, dir)
 			}
 		})
 	}
+}
+
+func between(text, from, to string) string {
+	_, text, _ = strings.Cut(text, from)
+	text, _, _ = strings.Cut(text, to)
+	return text
 }
 
 // Twice the same without a question: texts that do not change are not asked about.

@@ -64,11 +64,16 @@ func (s *setup) confirm(ctx context.Context, p *plan, question string) (bool, er
 // present lists the files of a pair that are there.
 func (s *setup) present(stem string) (files []string) {
 	for _, name := range pairFiles(stem) {
-		if _, err := os.Lstat(s.path(name)); err == nil {
+		if s.there(name) {
 			files = append(files, name)
 		}
 	}
 	return files
+}
+
+func (s *setup) there(name string) bool {
+	_, err := os.Lstat(s.path(name))
+	return err == nil
 }
 
 // planCertificates decides which pairs are made. A new authority means new pairs
@@ -159,7 +164,7 @@ func (s *setup) planLeaf(ctx context.Context, p *plan, stem string, whyNot error
 		}
 		if !yes {
 			if problem != "" {
-				p.notes = append(p.notes, problem)
+				p.notes = append(p.notes, problem+"; --yes makes all certificates anew")
 			}
 			return nil
 		}

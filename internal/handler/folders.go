@@ -232,7 +232,7 @@ func stateFolders(storage, addr string) ([]string, error) {
 	}
 	entries, err := os.ReadDir(storage)
 	if err != nil {
-		return nil, fmt.Errorf("read storage: %w", err)
+		return nil, fmt.Errorf("read storage: %w%s", err, fromWhere(storage))
 	}
 	var dirs []string
 	for _, e := range entries {
@@ -258,4 +258,17 @@ func isStateFolder(dir string) bool {
 		}
 	}
 	return false
+}
+
+// fromWhere says what a relative folder begins at: hardly anybody stands where the
+// service does.
+func fromWhere(storage string) string {
+	if filepath.IsAbs(storage) {
+		return ""
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("; it was looked for in %s: stand where the handler runs, or name it with --storage", here)
 }

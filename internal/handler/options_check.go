@@ -107,13 +107,25 @@ func (c *StartCmd) checkNumbers() error {
 
 func (c *StartCmd) checkURLs() error {
 	var errs []error
-	for _, address := range append(slices.Clone(c.FluentdURL), c.sessionURLs()...) {
-		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "forward", "forward+tls"}, u.Scheme) {
-			errs = append(errs, fmt.Errorf("%q is no URL that events can be sent to; write https://HOST:PORT/TAG, or forward+tls://HOST:PORT/TAG", address))
-		} else if strings.HasPrefix(u.Scheme, "forward") && strings.Trim(u.Path, "/") == "" {
-			errs = append(errs, fmt.Errorf("%q names no tag; write %s://%s/test.log", address, u.Scheme, u.Host))
-		}
+	for _, address := range c.FluentdURL {
+		errs = append(errs, checkURL("fluentd-url", address))
+	}
+	for _, address := range c.sessionURLs() {
+		errs = append(errs, checkURL("fluentd-session-url", address))
 	}
 	return errors.Join(errs...)
+}
+
+func checkURL(flag, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fmt.Errorf("--%s: %w", flag, errors.Unwrap(err)) // without the address, which may hold a password
+	}
+	switch {
+	case u.Host == "" || !slices.Contains([]string{"http", "https", "forward", "forward+tls"}, u.Scheme):
+		return fmt.Errorf("--%s: %q is no URL that events can be sent to; write https://HOST:PORT/TAG, or forward+tls://HOST:PORT/TAG", flag, u.Redacted())
+	case strings.HasPrefix(u.Scheme, "forward") && strings.Trim(u.Path, "/") == "":
+		return fmt.Errorf("--%s: %q names no tag; write %s://%s/test.log", flag, u.Redacted(), u.Scheme, u.Host)
+	}
+	return nil
 }

@@ -18,7 +18,11 @@ func TestURLs(t *testing.T) {
 		"forward://relay/":                      "names no tag",
 		"tcp://relay:24224/test.log":            "is no URL that events can be sent to",
 		"relay:24224":                           "is no URL that events can be sent to",
-		"https:///test.log":                     "is no URL that events can be sent to",
+		"https:///test.log":                     "--fluentd-url: \"https:///test.log\" is no URL that events can be sent to",
+		"https://relay:port/test.log":           "--fluentd-url: invalid port",
+		"tcp://bob:hushhush@relay/test.log":     "tcp://bob:xxxxx@relay/test.log",
+		"forward://bob:hushhush@relay":          "names no tag",
+		"https://bob:hushhush@relay:port/x":     "--fluentd-url: ",
 		"https://a/test.log,https://b/test.log": "",
 	} {
 		c := &StartCmd{}
@@ -27,6 +31,9 @@ func TestURLs(t *testing.T) {
 		err := c.checkURLs()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", address, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hushhush") {
+			t.Errorf("%s: the password is shown: %v", address, err)
 		}
 	}
 	c := &StartCmd{}

@@ -31,13 +31,13 @@ func loadCredentials(cfg Config) (credentials, error) {
 	case cfg.Identity != "" && cfg.Refresh > 0:
 		creds, err := client.NewDynamicIdentityFileCreds(cfg.Identity)
 		if err != nil {
-			return nil, fmt.Errorf("read identity file %s: %w", cfg.Identity, plain{err})
+			return nil, unusable(cfg.Identity, err)
 		}
 		return creds, nil
 	case cfg.Identity != "":
 		creds, err := newNamedIdentity(cfg.Identity)
 		if err != nil {
-			return nil, fmt.Errorf("read identity file %s: %w", cfg.Identity, plain{err})
+			return nil, unusable(cfg.Identity, err)
 		}
 		return creds, nil
 	case cfg.Cert == "" || cfg.Key == "" || cfg.CA == "":
@@ -45,6 +45,11 @@ func loadCredentials(cfg Config) (credentials, error) {
 	}
 	creds := &pairCredentials{cert: cfg.Cert, key: cfg.Key, ca: cfg.CA}
 	return creds, creds.Reload()
+}
+
+// unusable is what a file that is no identity is answered with.
+func unusable(path string, err error) error {
+	return fmt.Errorf("read identity file %s: %w; it must be what `tctl auth sign --user=NAME --out=FILE` or tbot writes", path, plain{err})
 }
 
 // namedIdentity logs in over a proxy by the first principal of its certificate, as
