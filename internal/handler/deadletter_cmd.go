@@ -188,6 +188,10 @@ func (c *DeadLetterResendCmd) Operate(ctx context.Context, out io.Writer) error 
 			return err
 		}
 	}
+	if len(letters) == 0 {
+		fmt.Fprintln(out, "No events were set aside.")
+		return nil
+	}
 	post, err := c.poster()
 	if err != nil {
 		return err

@@ -387,7 +387,7 @@ func (c *StartCmd) logOptions(log *slog.Logger) {
 	log.Info("Skipping event types", "skip", strings.Join(c.SkipEventTypes, ","))
 	log.Info("Skipping session events of type", "types", strings.Join(c.SkipSessionTypes, ","))
 	log.Info("Using timeout", "timeout", c.Timeout)
-	log.Info("Using Fluentd url", "url", strings.Join(c.FluentdURL, ","), "session_url", c.FluentdSessionURL)
+	log.Info("Using Fluentd url", "url", shownURLs(c.FluentdURL), "session_url", shownURLs(c.sessionURLs()))
 	log.Info("Using Fluentd certificates", "ca", c.FluentdCA, "cert", c.FluentdCert, "key", c.FluentdKey)
 	log.Info("Using Fluentd max connections", "max_connections", c.FluentdMaxConnections)
 	log.Info("Using window size", "window_size", c.WindowSize)

@@ -68,7 +68,7 @@ func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*
 			return err
 		}
 		s.counts.retries.Inc()
-		s.health.failing(at.url, err)
+		s.health.failing(at.shown(), err)
 		at.failed(s.patience)
 		next := home.pick(s.patience)
 		if next != at {
@@ -87,7 +87,7 @@ func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*
 // answer was lost, or by one after a restart.
 func (s *sender) taken(at *relay, events int, elsewhere bool) {
 	at.worked()
-	s.health.ok(at.url)
+	s.health.ok(at.shown())
 	if elsewhere {
 		s.counts.elsewhere.Add(float64(events))
 	}
@@ -96,7 +96,7 @@ func (s *sender) taken(at *relay, events int, elsewhere bool) {
 // announce says once that another relay stands in.
 func (s *sender) announce(away, instead *relay, err error) {
 	if away.news() {
-		s.log.Warn("A relay is away, another one gets its events; some may be stored twice", "url", away.url, "instead", instead.url, "error", err)
+		s.log.Warn("A relay is away, another one gets its events; some may be stored twice", "url", away.shown(), "instead", instead.shown(), "error", err)
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *sender) pause(ctx context.Context, at *relay, attempt int, err error) e
 	if later := new(busy); errors.As(err, &later) {
 		pause = max(pause, later.wait)
 	}
-	s.health.logRetry(s.log, at.url, attempt, pause, err)
+	s.health.logRetry(s.log, at.shown(), attempt, pause, err)
 	return sleep(ctx, pause)
 }
 
