@@ -64,7 +64,7 @@ func (f *yamlFile) document(text []byte) *yamlNode {
 	case err == io.EOF:
 		return nil
 	case err != nil:
-		f.syntax(err)
+		f.syntax(text, err)
 		return nil
 	case len(doc.Content) == 0:
 		return nil
@@ -77,11 +77,12 @@ func (f *yamlFile) document(text []byte) *yamlNode {
 
 var yamlLine = regexp.MustCompile(`^(?:line (\d+): )?`)
 
-// syntax reports an error of the YAML parser, whose text begins with the line.
-func (f *yamlFile) syntax(err error) {
+// syntax reports an error of the YAML parser, whose text begins with a line.
+func (f *yamlFile) syntax(file []byte, err error) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	m := yamlLine.FindStringSubmatch(text)
 	line, _ := strconv.Atoi(m[1])
+	line = blamedLine(file, line)
 	f.load.problems.Fail(&Error{
 		Pos: f.pos(max(1, min(line, len(f.lines))), 0), Err: errors.New("YAML: " + text[len(m[0]):]),
 		Hint: "mind the indentation, and quote text that holds ': ' or ' #' or begins with one of * & ! % @ ` [ {",
