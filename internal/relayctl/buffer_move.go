@@ -144,7 +144,13 @@ func (b *Buffer) requeue(dir string, ids []string) error {
 			id = about.Chunk
 		}
 		there++
-		if !slices.ContainsFunc(ids, func(want string) bool { return want == "all" || strings.HasPrefix(id, want) }) {
+		named := slices.ContainsFunc(ids, func(want string) bool { return strings.HasPrefix(id, want) })
+		switch {
+		case named:
+		case !slices.Contains(ids, "all"):
+			continue
+		case about.Chunk == "":
+			fmt.Fprintf(b.Out, "left %s: index.jsonl does not tell its tag and slice of time; name it by its id to send it without them\n", e.Name())
 			continue
 		}
 		if err := requeueFile(dir, filepath.Join(folder, e.Name()), id, about); err != nil {

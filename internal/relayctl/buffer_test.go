@@ -119,10 +119,14 @@ func requeueOne(t *testing.T, dir string) {
 	if err := os.WriteFile(aside, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	unknown := filepath.Join(folder, "backup", strings.Repeat("f", 32)+".log") // its line of the index is gone
+	if err := os.WriteFile(unknown, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := command(t, Buffer{}, "requeue", folder, "0000"); err == nil {
 		t.Error("requeued what is not there")
 	}
-	if got := mustRun(t, Buffer{}, "requeue", folder, "all"); !strings.HasPrefix(got, "requeued 1 chunk") {
+	if got := mustRun(t, Buffer{}, "requeue", folder, "all"); !strings.Contains(got, "requeued 1 chunk") || !strings.Contains(got, "left "+filepath.Base(unknown)) {
 		t.Errorf("requeue: %q", got)
 	}
 	again, ok := folderOf(t, dir).Dequeue()
