@@ -51,8 +51,9 @@ func ReadMsgpack(b []byte) (v any, rest []byte, err error) {
 // msgpackReader reads text that SkipMsgpack has walked over. After the first
 // error what it gives has no meaning.
 type msgpackReader struct {
-	s   string
-	err error
+	s    string
+	err  error
+	keys int // map keys that are being read, one within the other
 }
 
 // take is the next n bytes.
@@ -123,7 +124,9 @@ func (r *msgpackReader) ext(body string) any {
 const firstRoom = 64
 
 func (r *msgpackReader) nested(h head, depth int) any {
-	if depth >= MaxDepth {
+	// A key that is no text is printed, its texts in quotes. A key within it would be
+	// printed again, and each time twice as long: a few bytes could fill the memory.
+	if depth >= MaxDepth || r.keys > 1 {
 		r.err = ErrTooDeep
 		return nil
 	}
@@ -141,7 +144,9 @@ func (r *msgpackReader) nested(h head, depth int) any {
 func (r *msgpackReader) record(n uint64, depth int) *Record {
 	out := &Record{split: true, fields: make([]field, 0, min(n, firstRoom))}
 	for range n {
+		r.keys++
 		k := r.value(depth)
+		r.keys--
 		key, isText := k.(string)
 		if !isText {
 			key = Text(k)

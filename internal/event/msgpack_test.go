@@ -156,3 +156,20 @@ func FuzzMsgpack(f *testing.F) {
 		}
 	})
 }
+
+// TestKeysWithinKeys: a key that is a map becomes text; one whose own keys are maps,
+// and so on, would become text without end.
+func TestKeysWithinKeys(t *testing.T) {
+	nested := func(n int) []byte {
+		return append(bytes.Repeat([]byte{0x81}, n), bytes.Repeat([]byte{0x01}, n+1)...)
+	}
+	v, _, err := ReadMsgpack(nested(2))
+	if r, ok := v.(*Record); err != nil || !ok || string(r.AppendJSON(nil)) != `{"{\"1\"=>1}":1}` {
+		t.Errorf("got %v %v", v, err)
+	}
+	for _, n := range []int{3, 40, 200} {
+		if _, _, err := ReadMsgpack(nested(n)); !errors.Is(err, ErrTooDeep) {
+			t.Errorf("%d maps: got %v, want %v", n, err, ErrTooDeep)
+		}
+	}
+}
