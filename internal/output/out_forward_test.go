@@ -329,15 +329,17 @@ func echo(udp net.PacketConn) (stop func()) {
 func TestForwardCheck(t *testing.T) {
 	server := "<server>\nhost a\n</server>\n"
 	for lines, want := range map[string]string{
-		"":                                                  "requires at least one node",
-		"<server>\nport 1\n</server>":                       "host",
-		"<server>\nhost a\nport 0\n</server>":               "0 is no port",
-		"<server>\nhost a\nweight -1\n</server>":            "not between",
-		"<server>\nhost a\nusername u\n</server>":           "without <security>",
+		"":                                        "requires at least one node",
+		"<server>\nport 1\n</server>":             "host",
+		"<server>\nhost a\nport 0\n</server>":     "0 is no port",
+		"<server>\nhost a\nweight -1\n</server>":  "not between",
+		"<server>\nhost a\nusername u\n</server>": "without <security>",
+
 		server + "heartbeat_type udp\ndns_round_robin true": "can not be used with heartbeat_type udp",
 		server + "heartbeat_interval 0":                     "no interval",
 		server + "compress lzo":                             "compress",
 		server + "tls_client_cert_path x":                   "tls_client_private_key_path",
+
 		"<server>\nhost a\ntransport tls\ntls_client_cert_path x\n</server>":                     "tls_client_private_key_path",
 		"<service_discovery>\n@type consul\n</service_discovery>":                                "Unknown service_discovery plugin",
 		"<service_discovery>\n@type file\n</service_discovery>":                                  "path",
