@@ -24,6 +24,17 @@ func (p *program) startRPC(ctx context.Context, s *relay.System, signals chan<- 
 	if s.EnableGetDump {
 		srv.Config = func() string { return dumpOf(p.tree.Load()) }
 	}
+	return p.beside(ctx, "RPC", srv)
+}
+
+// listenServer is an HTTP API beside the pipeline.
+type listenServer interface {
+	Listen(ctx context.Context) error
+	Run(ctx context.Context) error
+}
+
+// beside runs a server until stop is called, through every reload.
+func (p *program) beside(ctx context.Context, name string, srv listenServer) (stop func(), err error) {
 	if err := srv.Listen(ctx); err != nil {
 		return nil, err
 	}
@@ -31,7 +42,7 @@ func (p *program) startRPC(ctx context.Context, s *relay.System, signals chan<- 
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := srv.Run(ctx); err != nil {
-			p.log.Error("RPC stopped", "error", err)
+			p.log.Error(name+" stopped", "error", err)
 		}
 	})
 	return func() { cancel(); wg.Wait() }, nil

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -196,7 +195,8 @@ func (p *program) reopenLog() {
 // reload reads the configuration anew; nil: it is wrong and the old one goes on.
 func (p *program) reload(s os.Signal) *relay.Loaded {
 	if s == syscall.SIGUSR2 {
-		// Nothing stands still between the two, so that these words of Fluentd's are true.
+		// Fluentd's words, which monitoring looks for. What runs is drained before the
+		// new configuration listens: see docs/differences.md.
 		p.log.Info("start zero-downtime-restart sequence")
 	}
 	p.log.Info("Reloading new config")
@@ -216,17 +216,7 @@ func (p *program) reload(s os.Signal) *relay.Loaded {
 func (p *program) startAdmin(ctx context.Context, loaded *relay.Loaded) (stop func(), err error) {
 	addr, explicit := p.adminAddress(loaded.Relay)
 	srv := &admin.Server{Addr: addr, Explicit: explicit, Board: p.board.Load, Metrics: p.metrics, Log: p.log}
-	if err := srv.Listen(ctx); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := srv.Run(ctx); err != nil {
-			p.log.Error("admin API stopped", "error", err)
-		}
-	})
-	return func() { cancel(); wg.Wait() }, nil
+	return p.beside(ctx, "admin API", srv)
 }
 
 // adminAddress is --admin, else RELAY_ADMIN, else <system>, else the default. A

@@ -3,13 +3,11 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -41,25 +39,7 @@ func (s *RPC) Listen(ctx context.Context) error {
 }
 
 // Run serves until ctx ends.
-func (s *RPC) Run(ctx context.Context) error {
-	srv := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(s.ln) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := srv.Shutdown(grace); err != nil {
-		_ = srv.Close()
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
+func (s *RPC) Run(ctx context.Context) error { return serve(ctx, s.ln, s.routes()) }
 
 // rpcOK is the answer to every call.
 const rpcOK = `{"ok":true}`

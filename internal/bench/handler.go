@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,23 +159,5 @@ func waitDelivered(ctx context.Context, metrics string, least int, patience time
 
 // delivered adds up the handler's counter of events.
 func delivered(ctx context.Context, metrics string) (total int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metrics+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	for s := bufio.NewScanner(resp.Body); s.Scan(); {
-		if strings.HasPrefix(s.Text(), "handler_events_delivered_total{") {
-			var n float64
-			if _, err := fmt.Sscan(s.Text()[strings.LastIndexByte(s.Text(), ' ')+1:], &n); err != nil {
-				return 0, err
-			}
-			total += int(n)
-		}
-	}
-	return total, nil
+	return counted(ctx, metrics, "handler_events_delivered_total")
 }

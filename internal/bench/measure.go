@@ -227,8 +227,14 @@ func (b *bench) bucketSettled(ctx context.Context, dir string) error {
 	return errors.New("the buffer did not empty within 30 s")
 }
 
+// buffered is how many bytes wait in the relay's buffers.
 func buffered(ctx context.Context, admin string) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
+	return counted(ctx, admin, "fluentd_output_status_buffer_total_bytes")
+}
+
+// counted adds up the samples of one metric, whatever their labels.
+func counted(ctx context.Context, addr, metric string) (total int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -237,9 +243,8 @@ func buffered(ctx context.Context, admin string) (int, error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	total := 0
 	for s := bufio.NewScanner(resp.Body); s.Scan(); {
-		if strings.HasPrefix(s.Text(), "fluentd_output_status_buffer_total_bytes{") {
+		if strings.HasPrefix(s.Text(), metric+"{") {
 			var n float64
 			if _, err := fmt.Sscan(s.Text()[strings.LastIndexByte(s.Text(), ' ')+1:], &n); err != nil {
 				return 0, err

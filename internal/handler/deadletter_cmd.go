@@ -61,6 +61,16 @@ func readDeadLetters(dir string) ([]storedLetter, error) {
 	return all, err
 }
 
+// letters lists what was set aside in the folder that the command is about.
+func (o *FolderOptions) letters(ctx context.Context) ([]storedLetter, error) {
+	v, done, err := o.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return v.letters(ctx)
+}
+
 func letterKey(line []byte) string {
 	sum := sha256.Sum256(bytes.TrimSpace(line))
 	return hex.EncodeToString(sum[:16])
@@ -82,12 +92,7 @@ type DeadLetterLsCmd struct {
 
 // Operate lists.
 func (c *DeadLetterLsCmd) Operate(ctx context.Context, out io.Writer) error {
-	v, done, err := c.view(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	letters, err := v.letters(ctx)
+	letters, err := c.letters(ctx)
 	if err != nil {
 		return err
 	}
@@ -139,12 +144,7 @@ type DeadLetterShowCmd struct {
 
 // Operate prints.
 func (c *DeadLetterShowCmd) Operate(ctx context.Context, out io.Writer) error {
-	v, done, err := c.view(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	letters, err := v.letters(ctx)
+	letters, err := c.letters(ctx)
 	if err != nil {
 		return err
 	}

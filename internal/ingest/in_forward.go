@@ -52,7 +52,7 @@ func NewForward(env plugin.Env) plugin.Input {
 }
 
 func (in *inForward) Params(p *param.Set) {
-	p.Int("port", &in.port, 24224, "Port to listen on, TCP for events and UDP for heartbeats.")
+	p.Port("port", &in.port, 24224, "Port to listen on, TCP for events and UDP for heartbeats.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.Size("chunk_size_limit", &in.chunkLimit, 0, "Largest message, as sent; larger ones are dropped with a warning. 0 is the limit of 512m.")
 	p.Size("chunk_size_warn_limit", &in.chunkWarn, 0, "Warn about messages that are larger; 0 is never.")
@@ -80,10 +80,7 @@ func (in *inForward) Params(p *param.Set) {
 
 // Check holds the rules between parameters.
 func (in *inForward) Check() error {
-	switch {
-	case in.port < 0 || in.port > 65535:
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
-	case in.messageTimeout <= 0:
+	if in.messageTimeout <= 0 {
 		return param.Errorf("message_timeout", "leave the line out for 5 minutes", "a message that takes no time can not be read")
 	}
 	if in.hasSecurity {

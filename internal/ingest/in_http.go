@@ -65,7 +65,7 @@ type inHTTP struct {
 func NewHTTP(env plugin.Env) plugin.Input { return &inHTTP{env: env, tally: newTally(env)} }
 
 func (in *inHTTP) Params(p *param.Set) {
-	p.Int("port", &in.port, 9880, "Port to listen on.")
+	p.Port("port", &in.port, 9880, "Port to listen on.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.Size("body_size_limit", &in.bodyLimit, 32<<20, "Largest body, as sent.")
 	p.Size("decompression_size_limit", &in.unzipped, 256<<20, "Largest body after unpacking gzip or deflate. Unless it is written here, it is no more than request_memory_limit.").Present(&in.unzippedSet)
@@ -104,9 +104,6 @@ func (in *inHTTP) Params(p *param.Set) {
 func (in *inHTTP) Check() error {
 	if in.cors.credentials && in.cors.any() {
 		return param.Errorf("cors_allow_credentials", "list the origins instead of *", "Cannot enable cors_allow_credentials without specific origins") //nolint:staticcheck // Fluentd's own words
-	}
-	if in.port < 0 || in.port > 65535 {
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
 	}
 	if in.rates.perSecond < 0 {
 		return param.Errorf("rate_limit", "0 is no limit", "%g is no rate", in.rates.perSecond)

@@ -54,7 +54,7 @@ func (in *inMonitor) SetMatcher(find func(tag string) (id string, ok bool)) { in
 
 func (in *inMonitor) Params(p *param.Set) {
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
-	p.Int("port", &in.port, 24220, "Port to listen on.")
+	p.Port("port", &in.port, 24220, "Port to listen on.")
 	p.String("tag", &in.tag, "", "Emit what each plugin does as events with this tag.")
 	p.Time("emit_interval", &in.interval, 60*time.Second, "How often that is.")
 	p.Bool("include_config", &in.withConfig, false, "Show the plugins' configurations too, secrets masked; with_config=no in the query leaves them out.")
@@ -64,10 +64,7 @@ func (in *inMonitor) Params(p *param.Set) {
 
 // Check holds the rules between parameters.
 func (in *inMonitor) Check() error {
-	switch {
-	case in.port < 0 || in.port > 65535:
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
-	case in.tag != "" && in.interval <= 0:
+	if in.tag != "" && in.interval <= 0 {
 		return param.Errorf("emit_interval", "", "%s is no interval", in.interval)
 	}
 	return nil

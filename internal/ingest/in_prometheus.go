@@ -37,7 +37,7 @@ func NewPrometheus(env plugin.Env) plugin.Input { return &inPrometheus{env: env}
 
 func (in *inPrometheus) Params(p *param.Set) {
 	p.String("bind", &in.bind, "127.0.0.1", "Address to listen on.")
-	p.Int("port", &in.port, 24231, "Port to listen on.")
+	p.Port("port", &in.port, 24231, "Port to listen on.")
 	p.String("metrics_path", &in.path, "/metrics", "Path of the numbers.")
 	p.String("aggregated_metrics_path", &in.aggregated, "/aggregated_metrics", "Path of the numbers of all workers, which are one here.")
 	p.String("content_encoding", &in.encoding, "identity", "Accepted; the answer is packed when the client asks for it.").Enum("identity", "gzip")
@@ -52,10 +52,7 @@ func (in *inPrometheus) Params(p *param.Set) {
 
 // Check holds the rules between parameters.
 func (in *inPrometheus) Check() error {
-	switch {
-	case in.port < 0 || in.port > 65535:
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
-	case in.ssl.enable:
+	if in.ssl.enable {
 		return param.Errorf("enable", "write <transport tls> with cert_path and private_key_path", "<ssl> is not supported")
 	}
 	return in.transport.Check()

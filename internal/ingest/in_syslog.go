@@ -47,7 +47,7 @@ func NewSyslog(env plugin.Env) plugin.Input { return &inSyslog{texts: newTexts(e
 
 func (in *inSyslog) Params(p *param.Set) {
 	p.String("tag", &in.tag, "", "First part of the tag; facility and severity follow.").Required()
-	p.Int("port", &in.port, 5140, "Port to listen on.")
+	p.Port("port", &in.port, 5140, "Port to listen on.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.String("protocol_type", &in.protocol, "", "udp or tcp.").Enum("udp", "tcp").Deprecated("write <transport tcp>")
 	p.Bool("include_source_host", &in.includeHost, false, "Add the sender's address.").Deprecated("write source_address_key source_host")
@@ -73,13 +73,10 @@ func (in *inSyslog) Params(p *param.Set) {
 
 // Check builds the parser and holds the rules between parameters.
 func (in *inSyslog) Check() error {
+	if err := checkFraming(in.delimiter, in.limit); err != nil {
+		return err
+	}
 	switch {
-	case in.port < 0 || in.port > 65535:
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
-	case in.delimiter == "":
-		return param.Errorf("delimiter", `write delimiter "\n"`, "an empty delimiter ends no message")
-	case in.limit <= 0:
-		return param.Errorf("message_length_limit", "", "%d leaves no room for a message", in.limit)
 	case in.includeHost && in.addressKey != "":
 		return param.Errorf("include_source_host", "leave it out", "specify either source_address_key or include_source_host")
 	case in.includeHost:

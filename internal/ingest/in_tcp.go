@@ -38,7 +38,7 @@ const defaultMessageLimit = 32 << 20
 
 func (in *inTCP) Params(p *param.Set) {
 	p.String("tag", &in.tag, "", "Tag of the events.").Required()
-	p.Int("port", &in.port, 5170, "Port to listen on.")
+	p.Port("port", &in.port, 5170, "Port to listen on.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.String("delimiter", &in.delimiter, "\n", "What a message ends in.")
 	p.Size("message_length_limit", &in.limit, defaultMessageLimit, "Longest message; longer ones are dropped and counted.")
@@ -53,13 +53,8 @@ func (in *inTCP) Params(p *param.Set) {
 
 // Check holds the rules between parameters.
 func (in *inTCP) Check() error {
-	switch {
-	case in.port < 0 || in.port > 65535:
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
-	case in.delimiter == "":
-		return param.Errorf("delimiter", `write delimiter "\n"`, "an empty delimiter ends no message")
-	case in.limit <= 0:
-		return param.Errorf("message_length_limit", "", "%d leaves no room for a message", in.limit)
+	if err := checkFraming(in.delimiter, in.limit); err != nil {
+		return err
 	}
 	in.take = in.parse
 	return in.transport.Check()

@@ -29,7 +29,7 @@ func NewUDP(env plugin.Env) plugin.Input { return &inUDP{texts: newTexts(env)} }
 
 func (in *inUDP) Params(p *param.Set) {
 	p.String("tag", &in.tag, "", "Tag of the events.").Required()
-	p.Int("port", &in.port, 5160, "Port to listen on.")
+	p.Port("port", &in.port, 5160, "Port to listen on.")
 	p.String("bind", &in.bind, "0.0.0.0", "Address to listen on.")
 	p.Size("message_length_limit", &in.limit, 4096, "Bytes of a datagram that are read; the rest is cut off.").Alias("body_size_limit")
 	p.Bool("remove_newline", &in.chomp, true, "Take a line break off the end of each message.")
@@ -41,11 +41,8 @@ func (in *inUDP) Params(p *param.Set) {
 
 // Check holds the rules between parameters.
 func (in *inUDP) Check() error {
-	switch {
-	case in.port < 0 || in.port > 65535:
-		return param.Errorf("port", "", "%d is no port: it must be 0 to 65535", in.port)
-	case in.limit <= 0:
-		return param.Errorf("message_length_limit", "", "%d leaves no room for a message", in.limit)
+	if err := checkLimit(in.limit); err != nil {
+		return err
 	}
 	in.take = in.parse
 	return nil

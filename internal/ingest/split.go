@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/sluicelog/sluice/internal/param"
 )
 
 // splitter cuts a stream of bytes into messages, which end in a delimiter or, with
@@ -165,3 +167,18 @@ func (s *splitter) fill() error {
 
 // splitRead is how much is read at once.
 const splitRead = 32 << 10
+
+// checkFraming holds the rules of the parameters delimiter and message_length_limit.
+func checkFraming(delimiter string, limit int64) error {
+	if delimiter == "" {
+		return param.Errorf("delimiter", `write delimiter "\n"`, "an empty delimiter ends no message")
+	}
+	return checkLimit(limit)
+}
+
+func checkLimit(limit int64) error {
+	if limit <= 0 {
+		return param.Errorf("message_length_limit", "", "%d leaves no room for a message", limit)
+	}
+	return nil
+}

@@ -30,12 +30,7 @@ func (o *bufferOut) Params(p *param.Set) {
 func (o *bufferOut) BufferDefaults(c *buffer.Config) { c.Type, c.ChunkKeys = "file", "tag" }
 
 // Check finds the label.
-func (o *bufferOut) Check() error {
-	if o.env.Label(o.label) == nil {
-		return param.Errorf("@label", "write a <label "+o.label+"> section, or correct the name", "%s label not found", o.label)
-	}
-	return nil
-}
+func (o *bufferOut) Check() error { return checkLabel(o.env, o.label) }
 
 // SetBuffer wants the tag to be known when the events go on.
 func (o *bufferOut) SetBuffer(c buffer.Config, _ int) error {

@@ -22,9 +22,11 @@ func (o *relabel) Params(p *param.Set) {
 }
 
 // Check finds the label.
-func (o *relabel) Check() error {
-	if o.env.Label(o.label) == nil {
-		return param.Errorf("@label", "write a <label "+o.label+"> section, or correct the name", "%s label not found", o.label)
+func (o *relabel) Check() error { return checkLabel(o.env, o.label) }
+
+func checkLabel(env plugin.Env, label string) error {
+	if env.Label(label) == nil {
+		return param.Errorf("@label", "write a <label "+label+"> section, or correct the name", "%s label not found", label)
 	}
 	return nil
 }

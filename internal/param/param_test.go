@@ -15,7 +15,7 @@ type sample struct {
 	name, mode, arg string
 	list            []string
 	on              bool
-	n               int
+	n, port         int
 	f               float64
 	size            int64
 	wait            time.Duration
@@ -36,6 +36,7 @@ func (s *sample) Params(p *Set) {
 	p.Strings("list", &s.list, []string{"a", "b"}, "Some.")
 	p.Bool("on", &s.on, true, "Whether.")
 	p.Int("n", &s.n, 3, "How many.").Present(&s.nSet).Alias("number")
+	p.Port("port", &s.port, 24224, "At which door.")
 	p.Float("f", &s.f, 0.5, "How much.")
 	p.Size("size", &s.size, 8<<20, "How large.")
 	p.Time("wait", &s.wait, 90*time.Second, "How long.")
@@ -138,6 +139,8 @@ func TestProblems(t *testing.T) {
 		{"enum", "name n\nmode fst", `mode: valid options are fast,slow but got fst` + "\n  hint: did you mean fast?"},
 		{"bool", "name n\non maybe", "on: "},
 		{"size", "name n\nsize x", "size: "},
+		{"port", "name n\nport 65536", "t.conf:3:6: match x (sample): port: 65536 is no port"},
+		{"port beside another fault", "port -1", "port: -1 is no port"},
 		{"regexp", "name n\nre /(/", "re: "},
 		{"inner", "name n\n<many>\n</many>", "key: parameter is required"},
 		{"secret is never shown", "name n\ntoken hunter2", "got xxxxxx"},

@@ -94,6 +94,20 @@ func (s *Set) Int(name string, dst *int, def int, doc string) *Param {
 	})
 }
 
+// Port declares the number of a port to listen on; 0 lets the system choose.
+func (s *Set) Port(name string, dst *int, def int, doc string) *Param {
+	p := s.Int(name, dst, def, doc)
+	number := p.decode
+	p.decode = func(t string) (string, error) {
+		hint, err := number(t)
+		if err == nil && (*dst < 0 || *dst > 65535) {
+			err = fmt.Errorf("%d is no port: it must be 0 to 65535", *dst)
+		}
+		return hint, err
+	}
+	return p
+}
+
 // Float declares a number.
 func (s *Set) Float(name string, dst *float64, def float64, doc string) *Param {
 	return s.add(&Param{
