@@ -89,25 +89,8 @@ type forwardSource struct {
 	sink    *forwardSink
 	errors  *forwardSink // <label @ERROR>
 	metrics *metrics.Registry
-	log     *lockedText
+	log     *syncBuffer
 	stop    func()
-}
-
-type lockedText struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // forwardOf decodes the lines of a forward source.
@@ -125,7 +108,7 @@ func forwardOf(t *testing.T, lines string, env plugin.Env) (*inForward, error) {
 
 func startForward(t *testing.T, lines string, change ...func(*forwardSource)) *forwardSource {
 	t.Helper()
-	s := &forwardSource{t: t, sink: newForwardSink(), errors: newForwardSink(), metrics: metrics.New(), log: &lockedText{}}
+	s := &forwardSource{t: t, sink: newForwardSink(), errors: newForwardSink(), metrics: metrics.New(), log: new(syncBuffer)}
 	for _, c := range change {
 		c(s)
 	}
