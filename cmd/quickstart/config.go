@@ -66,7 +66,6 @@ const relayConf = `<system>
     timekey_use_utc true
     flush_mode interval
     flush_interval 1s
-    flush_thread_count 2
     flush_at_shutdown true
     retry_wait 0.2
     retry_max_interval 2

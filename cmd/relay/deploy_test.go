@@ -31,6 +31,19 @@ func TestDeployedConfiguration(t *testing.T) {
 	}
 }
 
+// What `handler configure` writes is nothing that check calls an error.
+func TestConfiguredConfigurations(t *testing.T) {
+	files, err := filepath.Glob("../../internal/handler/testdata/configure/*-fluent.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	var said bytes.Buffer
+	c := relayctl.Check{Files: files, Options: quietOptions()}
+	if code := c.Run(&said); code != 0 {
+		t.Errorf("code %d: %s", code, said.String())
+	}
+}
+
 // documents reads every YAML document below a folder.
 func documents(t *testing.T, dir string) map[string][]map[string]any {
 	t.Helper()

@@ -119,7 +119,11 @@ func (s *setup) s3Match() string {
 `
 	}
 	if s.cmd.Endpoint != "" {
-		endpoint = "  s3_endpoint " + fluentPlain(s.cmd.Endpoint) + "\n  force_path_style true\n"
+		endpoint = "  s3_endpoint " + fluentPlain(s.cmd.Endpoint) + `
+  force_path_style true
+  # Not every store can be asked not to overwrite: no two chunks share a key.
+  s3_object_key_format %{path}%{time_slice}_${chunk_id}.%{file_extension}
+`
 	}
 	return `<match test.log>
   @type s3
