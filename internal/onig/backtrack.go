@@ -22,7 +22,7 @@ func newBacktracker(r *Regexp) (*backtracker, error) {
 	if err != nil {
 		return nil, &Error{Src: r.src, Col: 1, Msg: "is not supported: " + err.Error()}
 	}
-	re.MatchTimeout = Timeout
+	re.MatchTimeout = r.timeout
 	return &backtracker{re, r.NumSubexp()}, nil
 }
 
@@ -59,7 +59,7 @@ func (d *decoded) byteOffset(i int) int {
 func (b *backtracker) find(d *decoded, from int) ([]int, error) {
 	m, err := b.re.FindRunesMatchStartingAt(d.runes, from)
 	if err != nil {
-		return nil, fmt.Errorf("%w: more than %v", ErrTimeout, Timeout)
+		return nil, fmt.Errorf("%w: more than %v", ErrTimeout, b.re.MatchTimeout)
 	}
 	if m == nil {
 		return nil, nil

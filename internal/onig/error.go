@@ -21,5 +21,5 @@ func (e *Error) Error() string {
 	return s
 }
 
-// ErrTimeout is that a search took longer than [Timeout].
+// ErrTimeout is that a search took longer than [Timeout] or [Regexp.WithTimeout].
 var ErrTimeout = errors.New("regular expression took too long")

@@ -24,7 +24,8 @@ import (
 	"time"
 )
 
-// Timeout is how long the backtracking engine may search one text.
+// Timeout is how long the backtracking engine may search one text, unless
+// [Regexp.WithTimeout] says otherwise.
 const Timeout = time.Second
 
 // Options are a pattern's flags, as behind Ruby's /…/.
@@ -48,6 +49,8 @@ type Regexp struct {
 	ascii    bool // re is right for ASCII text only
 	unended  bool // re is right only for text that does not end with a newline
 
+	timeout time.Duration // of slow
+
 	behind func() *regexp.Regexp        // re with something in front of it; nil when it can not be made
 	slow   func() (*backtracker, error) // built when first needed
 }
@@ -59,7 +62,7 @@ func Compile(src string, opts Options) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Regexp{src: src, opts: opts, tree: tree, names: p.names}
+	r := &Regexp{src: src, opts: opts, tree: tree, names: p.names, timeout: Timeout}
 	r.compileRE2()
 	r.slow = sync.OnceValues(func() (*backtracker, error) { return newBacktracker(r) })
 	if r.re == nil {
@@ -68,6 +71,14 @@ func Compile(src string, opts Options) (*Regexp, error) {
 		}
 	}
 	return r, nil
+}
+
+// WithTimeout is the same pattern with another limit for a search that backtracks.
+func (r *Regexp) WithTimeout(limit time.Duration) *Regexp {
+	other := *r
+	other.timeout = limit
+	other.slow = sync.OnceValues(func() (*backtracker, error) { return newBacktracker(&other) })
+	return &other
 }
 
 // ParseLiteral compiles what a configuration holds: /pattern/ with flags i, m and

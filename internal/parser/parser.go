@@ -9,6 +9,7 @@ package parser
 
 import (
 	"errors"
+	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/eventtime"
@@ -35,6 +36,7 @@ type base struct {
 	keepTimeKey bool
 	estimate    bool
 	nullPattern *onig.Regexp
+	timeout     time.Duration
 	nullEmpty   bool
 	types       []param.Pair
 	timing      timing
@@ -61,7 +63,7 @@ func (b *base) valueParams(p *param.Set) {
 	p.Hash("types", &b.types, "Types of fields, as field:type. Types: string, integer, float, bool, time (time:FORMAT, time:unixtime, time:float), array (array:DELIMITER).")
 	p.Regexp("null_value_pattern", &b.nullPattern, "Text that matches this becomes null.")
 	p.Bool("null_empty_string", &b.nullEmpty, false, "Empty text becomes null.")
-	p.Ignore("timeout", "regular expressions have a time limit of their own")
+	p.Time("timeout", &b.timeout, onig.Timeout, "How long a regular expression that has to backtrack may search one text, which counts as not matched then. Most never do.")
 }
 
 // Check compiles times and types.

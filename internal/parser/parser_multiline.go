@@ -56,7 +56,7 @@ func (p *multiline) Check() error {
 	if err != nil {
 		return param.Errorf("format1", "", "%w", err)
 	}
-	p.groups = newGroups(re)
+	p.groups = newGroups(re.WithTimeout(p.timeout))
 	if len(p.names) == 0 {
 		return param.Errorf("format1", "write (?<name>…) around what shall become a field", "No named captures in the formats")
 	}

@@ -42,7 +42,7 @@ func (p *regexpParser) Check() error {
 	if err != nil {
 		return param.Errorf("expression", "", "%w", err)
 	}
-	p.groups = newGroups(re)
+	p.groups = newGroups(re.WithTimeout(p.timeout))
 	if len(p.names) == 0 {
 		return param.Errorf("expression", "write (?<name>…) around what shall become a field",
 			"No named captures in 'expression' parameter. The regexp must have at least one named capture")

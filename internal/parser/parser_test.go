@@ -297,6 +297,19 @@ func TestNoMatch(t *testing.T) {
 	}
 }
 
+// TestTimeout: a pattern that backtracks without end is given up when timeout says so.
+func TestTimeout(t *testing.T) {
+	for _, lines := range []string{"@type regexp\nexpression /(?=a)(?<x>a+)+\\k<x>y/", "@type multiline\nformat1 /(?=a)(?<x>a+)+\\k<x>y/"} {
+		p, err := configured(lines + "\ntimeout 0.001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parsed(p, strings.Repeat("a", 60)+"!"); !strings.Contains(got, "more than 1ms") {
+			t.Errorf("%s: got %s", lines, got)
+		}
+	}
+}
+
 func TestYieldErrorStops(t *testing.T) {
 	p, err := configured("@type json")
 	if err != nil {
