@@ -5,7 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	rtmetrics "runtime/metrics"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 )
@@ -15,7 +15,7 @@ import (
 // memory to save CPU. GOGC and GOMEMLIMIT, when they are set, are left alone.
 func limitMemory() {
 	if os.Getenv("GOGC") == "" {
-		tuneCollector(0)
+		debug.SetGCPercent(400) // a few megabytes are alive, mostly; see keepHeapLow for when more is
 	}
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -35,30 +35,43 @@ func limitMemory() {
 	keepHeapLow(machine)
 }
 
-// headroom is what the heap may grow by before it is collected, however little of
-// it is alive: mostly it is a few megabytes, and collecting them at the usual
-// double would cost more CPU than the requests themselves.
-const headroom = 20 << 20
+const (
+	quietHeap = 64 << 20 // up to here the collector may take its time
+	headroom  = 16 << 20
+)
 
-// percentFor is the GOGC that gives a heap of which so much is alive its headroom,
-// and never less than the usual 100, which doubles it. A fixed percentage would fit
-// the few megabytes of an idle relay or the ids of a busy handler, not both.
-func percentFor(live uint64) int {
-	const least = 4 << 20 // Go counts a smaller heap as this
-	return int(max(headroom*100/max(live, least), 100))
+// keepHeapLow lets the process grow with what lives in it, not with its garbage: after
+// each collection the limit is set to a quarter more than was found alive, and never below
+// quietHeap nor above machine. A flood of large requests leaves nothing behind that
+// way, while a relay whose memory buffers are full does not collect without end.
+func keepHeapLow(machine int64) {
+	debug.SetMemoryLimit(min(quietHeap, machine))
+	followCollections(&sentinel{machine})
 }
 
-// tuneCollector sets GOGC now and after each collection.
-func tuneCollector(before int) {
-	sample := []rtmetrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	rtmetrics.Read(sample)
-	// Setting it stops the world for a moment: only when it makes a difference.
-	percent := percentFor(sample[0].Value.Uint64())
-	if percent > before+before/4 || percent < before-before/4 {
-		debug.SetGCPercent(percent)
-	} else {
-		percent = before
+// sentinel is garbage as soon as it is made: the next collection finds it.
+type sentinel struct{ machine int64 }
+
+func followCollections(s *sentinel) {
+	runtime.SetFinalizer(s, func(s *sentinel) {
+		debug.SetMemoryLimit(limitFor(alive(), s.machine))
+		followCollections(&sentinel{s.machine})
+	})
+}
+
+func limitFor(alive, machine int64) int64 {
+	return min(max(quietHeap, alive+max(alive/4, headroom)), machine)
+}
+
+// alive is what the last collection kept, with the stacks.
+func alive() int64 {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	var sum uint64
+	for _, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 {
+			sum += s.Value.Uint64()
+		}
 	}
-	// What nobody points to is found dead by the next collection.
-	runtime.AddCleanup(new([16]byte), tuneCollector, percent)
+	return int64(min(sum, 1<<50)) //nolint:gosec // bounded
 }

@@ -2,15 +2,19 @@ package main
 
 import "testing"
 
-func TestPercentFor(t *testing.T) {
-	for _, c := range []struct {
-		live uint64
-		want int
-	}{
-		{0, 500}, {1 << 20, 500}, {4 << 20, 500}, {10 << 20, 200}, {20 << 20, 100}, {50 << 20, 100}, {5 << 30, 100},
+func TestLimitFor(t *testing.T) {
+	for _, c := range []struct{ alive, machine, want int64 }{
+		{5 << 20, 1 << 40, quietHeap},
+		{72 << 20, 1 << 40, 90 << 20},
+		{1 << 30, 1 << 40, 5 << 28},
+		{1 << 30, 500 << 20, 500 << 20},
+		{0, 30 << 20, 30 << 20},
 	} {
-		if got := percentFor(c.live); got != c.want {
-			t.Errorf("%d MB alive: %d, want %d", c.live>>20, got, c.want)
+		if got := limitFor(c.alive, c.machine); got != c.want {
+			t.Errorf("%d alive on %d: %d, want %d", c.alive, c.machine, got, c.want)
 		}
+	}
+	if got := alive(); got <= 0 {
+		t.Errorf("%d bytes are alive", got)
 	}
 }
