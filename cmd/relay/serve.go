@@ -16,6 +16,7 @@ import (
 	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/conf"
 	"github.com/sluicelog/sluice/internal/metrics"
+	"github.com/sluicelog/sluice/internal/plugin"
 	"github.com/sluicelog/sluice/internal/relay"
 	"github.com/sluicelog/sluice/internal/status"
 )
@@ -31,13 +32,14 @@ type program struct {
 	logging *cli.Handler
 	logFile *cli.LogFile // nil: the log goes to standard output
 	events  *relay.LogEvents
+	sockets *plugin.SocketPool
 	// levelChosen says that -v or -q was given; it beats <system> log_level.
 	levelChosen bool
 	stderr      io.Writer
 }
 
 func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer) int {
-	p := &program{flags: flags, metrics: metrics.New(), stderr: stderr}
+	p := &program{flags: flags, metrics: metrics.New(), sockets: plugin.NewSocketPool(), stderr: stderr}
 	out, err := flags.LogWriter(stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "relay: error:", err)
@@ -53,7 +55,7 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 	for _, w := range flags.Warnings {
 		p.log.Warn(w)
 	}
-	loaded := p.load()
+	loaded := p.load(nil)
 	if len(loaded.Problems.Errors) > 0 {
 		return 1
 	}
@@ -70,11 +72,12 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 	return 0
 }
 
-// load reads the configuration, shows it, and says what is wrong and suspicious.
-func (p *program) load() *relay.Loaded {
+// load reads the configuration, shows it, and says what is wrong and suspicious. before
+// is what it is to replace.
+func (p *program) load(before *relay.Relay) *relay.Loaded {
 	loaded := relay.Load(sourceOf(p.flags), relay.Options{
 		Table: relay.Plugins(), Log: p.log, Metrics: p.metrics, Events: p.events,
-		Strict: p.flags.StrictConfig, StrictValues: p.flags.StrictValues,
+		Sockets: p.sockets.Sockets(), Before: before, Strict: p.flags.StrictConfig, StrictValues: p.flags.StrictValues,
 	})
 	p.settle(&loaded.Relay.System)
 	// A file that could not be read would show as an empty configuration, which nobody wrote.
@@ -97,8 +100,7 @@ func (p *program) settle(s *relay.System) {
 	p.logging.SetFormat(p.flags.LogJSON || s.Log.Format == "json", s.Log.AppendTime())
 }
 
-// run serves until a stop signal. SIGHUP and SIGUSR2 take a new configuration;
-// one that is wrong is said so, and the old one goes on. SIGUSR1 flushes.
+// run serves until a stop signal, with what stays the same over reloads beside it.
 func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT)
@@ -116,70 +118,7 @@ func (p *program) run(ctx context.Context, loaded *relay.Loaded) error {
 		return err
 	}
 	defer stopRPC()
-	for {
-		next, err := p.serveOne(ctx, loaded, signals)
-		if err != nil || next == nil {
-			return err
-		}
-		loaded = next
-	}
-}
-
-// serveOne runs one configuration until it ends, or until another one replaces
-// it, which is then returned.
-func (p *program) serveOne(ctx context.Context, loaded *relay.Loaded, signals <-chan os.Signal) (*relay.Loaded, error) {
-	p.board.Store(loaded.Relay.Board)
-	p.tree.Store(loaded.Tree)
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- loaded.Relay.Run(ctx) }()
-	t := turn{stop: stop}
-	for {
-		select {
-		case err := <-ended:
-			return t.next, err
-		case s := <-signals:
-			p.signal(s, loaded, &t)
-		}
-	}
-}
-
-// turn is what follows the configuration that runs: the one that replaces it, or the
-// end.
-type turn struct {
-	next *relay.Loaded
-	last bool   // a stop signal came: nothing follows any more
-	stop func() // ends what runs
-}
-
-func (p *program) signal(s os.Signal, running *relay.Loaded, t *turn) {
-	switch s {
-	case syscall.SIGUSR1:
-		p.reopenLog()
-		p.log.Info("force flushing buffered events")
-		p.log.Info("flushing all buffer forcedly")
-		running.Relay.FlushBuffers()
-	case syscall.SIGCONT:
-		p.dumpStacks()
-	case syscall.SIGHUP, syscall.SIGUSR2:
-		if t.last {
-			return
-		}
-		// What runs may be ending already for an earlier reload: then a wrong
-		// configuration leaves that one's in force.
-		if next := p.reload(s); next != nil {
-			t.next = next
-			cli.NotifyReloading()
-			t.stop()
-		}
-	default:
-		p.log.Debug("stop signal", "signal", s.String())
-		p.log.Info("fluentd worker is now stopping", "worker", 0)
-		cli.NotifyStopping()
-		t.next, t.last = nil, true
-		t.stop()
-	}
+	return p.serve(ctx, loaded, signals)
 }
 
 // reopenLog lets whoever rotates logs move the file away first.
@@ -190,26 +129,6 @@ func (p *program) reopenLog() {
 	if err := p.logFile.Reopen(); err != nil {
 		p.log.Error("the log goes on in the old file", "error", err)
 	}
-}
-
-// reload reads the configuration anew; nil: it is wrong and the old one goes on.
-func (p *program) reload(s os.Signal) *relay.Loaded {
-	if s == syscall.SIGUSR2 {
-		// Fluentd's words, which monitoring looks for. What runs is drained before the
-		// new configuration listens: see docs/differences.md.
-		p.log.Info("start zero-downtime-restart sequence")
-	}
-	p.log.Info("Reloading new config")
-	loaded := p.load()
-	if len(loaded.Problems.Errors) > 0 {
-		p.log.Error("the new configuration is wrong; the old one goes on")
-		return nil
-	}
-	p.log.Info("restart fluentd worker", "worker", 0)
-	if s == syscall.SIGUSR2 {
-		p.log.Info("zero-downtime-restart: done all sequences, now new processes start to work fully")
-	}
-	return loaded
 }
 
 // startAdmin serves health and metrics for the whole life of the process.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -30,9 +29,9 @@ type Options struct {
 	BackupDir string
 	// FlushThreads is how many chunks the output writes at the same time.
 	FlushThreads int
-	// Handover opens a folder that another process still holds: new chunks are
-	// made at once, those in the folder are taken up when the other one lets go.
-	Handover bool
+	// Before is a buffer of this process that has the folder still: new chunks are
+	// made at once, those in the folder are taken up when it has closed.
+	Before *Buffer
 	// FS, Now and Elapsed are for tests: the disk, the wall clock, and a clock that
 	// never jumps.
 	FS      FS
@@ -43,7 +42,7 @@ type Options struct {
 // Buffer keeps chunks between the events that come in and the output that writes
 // them. All methods may be called by any goroutine.
 type Buffer struct {
-	cfg               atomic.Pointer[Config]
+	cfg               Config
 	onDisk            bool
 	log               *slog.Logger
 	fs                FS
@@ -52,9 +51,10 @@ type Buffer struct {
 	dir, prefix       string
 	backupDir         string
 	filePerm, dirPerm fs.FileMode
-	handover          bool
-	adopted           chan struct{} // closed when the folder is ours alone
-	lock              io.Closer
+	before            atomic.Pointer[Buffer] // nil: there was none, or its chunks have been taken up
+	adopted           chan struct{}          // closed when the folder is ours alone
+	gone              chan struct{}          // closed when Close has ended
+	lock              *folderLock
 	meters            *meters
 	room              room
 	volume            *volume
@@ -113,8 +113,7 @@ func keyOf(m *event.Meta) stageKey {
 // durable reports whether what is written is meant to survive.
 func (b *Buffer) durable() bool { return b.onDisk }
 
-// config is the configuration of now; see Reconfigure.
-func (b *Buffer) config() *Config { return b.cfg.Load() }
+func (b *Buffer) config() *Config { return &b.cfg }
 
 // Open opens a buffer and takes up what an earlier process, or Fluentd, left in
 // its folder. cfg has passed Check. It returns when everything that may still
@@ -131,7 +130,7 @@ func Open(cfg Config, o Options) (*Buffer, error) {
 	if b.durable() {
 		b.work.Go(b.mender)
 	}
-	if b.lock == nil {
+	if b.before.Load() != nil {
 		b.mine = map[event.ChunkID]bool{}
 		b.work.Go(b.awaitFolder)
 		return b, nil
@@ -146,11 +145,12 @@ func Open(cfg Config, o Options) (*Buffer, error) {
 func newBuffer(cfg Config, o Options) *Buffer {
 	b := &Buffer{
 		onDisk: cfg.OnDisk(), log: o.Log, fs: o.FS, now: o.Now, elapsed: o.Elapsed, fingerprint: o.Fingerprint,
-		backupDir: o.BackupDir, handover: o.Handover, adopted: make(chan struct{}),
+		backupDir: o.BackupDir, adopted: make(chan struct{}), gone: make(chan struct{}),
 		opened: newOpened(cfg.MaxOpen), ready: make(chan struct{}, 1), closing: make(chan struct{}), toMend: make(chan struct{}, 1),
 		stage: map[stageKey]*Chunk{}, sealing: map[*Chunk]bool{}, queue: list.New(), live: map[event.ChunkID]*Chunk{},
 	}
-	b.cfg.Store(&cfg)
+	b.cfg = cfg
+	b.before.Store(o.Before)
 	b.queuedOne = sync.NewCond(&b.mu)
 	b.ailing.doubtful = map[*Chunk]bool{}
 	b.schedule.byAge = list.New()
@@ -204,18 +204,6 @@ func (b *Buffer) openFolder(path string, floor int64) error {
 	}
 	b.openVolume(floor)
 	return b.takeLock()
-}
-
-func (b *Buffer) takeLock() error {
-	lock, err := b.fs.Lock(filepath.Join(b.dir, "."+b.prefix+"lock"))
-	if errors.Is(err, ErrLocked) && b.handover {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w: another process or another output uses it", err)
-	}
-	b.lock = lock
-	return nil
 }
 
 // openVolume settles min_free and warns about limits that the volume cannot keep.
@@ -293,9 +281,9 @@ func (b *Buffer) Close(context.Context) error {
 	b.closeFiles()
 	b.index.close()
 	if b.lock != nil {
-		err = errors.Join(err, b.lock.Close())
-		b.lock = nil
+		err = b.lock.release()
 	}
+	close(b.gone)
 	if err != nil {
 		return fmt.Errorf("close buffer %s: %w", b.dir, err)
 	}

@@ -135,36 +135,6 @@ func TestResumedChunksStayUntilDue(t *testing.T) {
 	wantChunks(t, b, ": x")
 }
 
-func TestReconfigure(t *testing.T) {
-	b := open(t, config(), buffer.Options{FS: newDisk(55).FS(), Fingerprint: [8]byte{1}})
-	mustAppend(t, b, batch("a", "one"))
-	smaller := config(func(c *buffer.Config) { c.TotalLimitSize = 10 })
-	if err := smaller.Check(); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Reconfigure(smaller, buffer.Options{Fingerprint: [8]byte{1}}); err != nil {
-		t.Fatal(err)
-	}
-	mustAppend(t, b, batch("a", "two"))
-	mustFail(t, b, batch("a", "three"), buffer.ErrFull)
-	if s := b.Stats(); s.StageLength != 1 {
-		t.Errorf("same fingerprint: %+v", s)
-	}
-	wide := config()
-	if err := wide.Check(); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Reconfigure(wide, buffer.Options{Fingerprint: [8]byte{2}}); err != nil {
-		t.Fatal(err)
-	}
-	mustAppend(t, b, batch("a", "four"))
-	wantChunks(t, b, "a: one two", "a: four")
-	elsewhere := config(func(c *buffer.Config) { c.Path = "/elsewhere" })
-	if err := b.Reconfigure(elsewhere, buffer.Options{}); err == nil {
-		t.Error("the folder of a running buffer was changed")
-	}
-}
-
 func TestQueuedChunksLimit(t *testing.T) {
 	now := newClock()
 	b := open(t, config(sliced, func(c *buffer.Config) { c.QueuedChunksLimit = 2 }),

@@ -30,7 +30,7 @@ func TestManyWritersAndFlushers(t *testing.T) {
 			for range 8 {
 				flushers.Go(func() { flush(t, b, &out, &stop) })
 			}
-			flushers.Go(func() { churn(b, cfg, &stop) })
+			flushers.Go(func() { churn(b, &stop) })
 			const each = 30
 			for w := range 64 {
 				writers.Go(func() {
@@ -104,10 +104,9 @@ func flush(t *testing.T, b *buffer.Buffer, out *sync.Map, stop *atomic.Bool) {
 	}
 }
 
-// churn does what timers, metrics and reloads do.
-func churn(b *buffer.Buffer, cfg buffer.Config, stop *atomic.Bool) {
-	_ = cfg.Check()
-	for i := byte(0); !stop.Load(); i++ {
+// churn does what timers and metrics do.
+func churn(b *buffer.Buffer, stop *atomic.Bool) {
+	for !stop.Load() {
 		b.EnqueueOlder(time.Now().Add(-5 * time.Millisecond))
 		b.EnqueueDue(time.Now())
 		b.NextDue(time.Now())
@@ -115,9 +114,6 @@ func churn(b *buffer.Buffer, cfg buffer.Config, stop *atomic.Bool) {
 		b.QueuedEvents()
 		b.Stats()
 		_ = b.Health()
-		if i%8 == 0 {
-			_ = b.Reconfigure(cfg, buffer.Options{Fingerprint: [8]byte{i}})
-		}
 	}
 }
 

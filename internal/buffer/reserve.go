@@ -33,6 +33,9 @@ func (b *Buffer) Reserve(ctx context.Context, batch *Batch) (*Reservation, error
 	if err := b.checkSizes(batch); err != nil {
 		return nil, err
 	}
+	if err := b.awaitIDs(ctx, batch); err != nil {
+		return nil, err
+	}
 	claim, err := b.index.claim(batch)
 	if err != nil {
 		return nil, err

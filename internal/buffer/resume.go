@@ -2,13 +2,11 @@ package buffer
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
 )
@@ -210,41 +208,3 @@ func sortChunks(chunks []*Chunk) {
 }
 
 func byName(a, b Entry) int { return cmp.Compare(a.Name, b.Name) }
-
-// awaitFolder takes up the rest of the folder when the process that had it lets
-// go: the end of a hand-over.
-func (b *Buffer) awaitFolder() {
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
-		select {
-		case <-b.closing:
-			return
-		case <-again.C:
-		}
-		err := b.lockAndResume()
-		if err == nil {
-			close(b.adopted)
-			return
-		}
-		if !errors.Is(err, ErrLocked) {
-			b.log.Error("take up the chunks of the process before; it is tried again", "error", err)
-			b.health.fail(err)
-		}
-	}
-}
-
-func (b *Buffer) lockAndResume() error {
-	if b.lock == nil {
-		lock, err := b.fs.Lock(filepath.Join(b.dir, "."+b.prefix+"lock"))
-		if err != nil {
-			return err
-		}
-		b.lock = lock
-	}
-	return b.resume()
-}
-
-// Adopted is closed when the chunks in the folder have been taken up: at once,
-// but for a hand-over.
-func (b *Buffer) Adopted() <-chan struct{} { return b.adopted }

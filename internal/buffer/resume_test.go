@@ -3,6 +3,7 @@ package buffer_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -299,16 +300,22 @@ func TestInterruptedRescue(t *testing.T) {
 	}
 }
 
-// TestHandover: a new process takes events at once, and the chunks of the old one
-// when that lets go of the folder.
+// TestHandover: a new owner takes events without ids at once, those with ids when the old
+// one, which may have stored the same, lets go of the folder; then it has its chunks, too.
 func TestHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newDisk(65)
 		src := buffer.Source{ID: "h", Generation: 1, Start: 1}
 		old := open(t, config(), buffer.Options{FS: disk.FS()})
 		mustAppend(t, old, from(src, withIDs(batch("a", "old"))))
-		fresh := open(t, config(), buffer.Options{FS: disk.FS(), Handover: true})
-		mustAppend(t, fresh, from(src, withIDs(batch("a", "new"))))
+		fresh := open(t, config(), buffer.Options{FS: disk.FS(), Before: old})
+		mustAppend(t, fresh, batch("c", "no id"))
+		if err := fresh.Append(t.Context(), from(src, withIDs(batch("a", "old")))); !errors.Is(err, buffer.ErrFull) {
+			t.Errorf("an event that the old one has, while it holds the folder: %v", err)
+		}
+		waiting := make(chan error, 1)
+		go func() { waiting <- fresh.Append(t.Context(), from(src, withIDs(batch("a", "old", "new")))) }()
+		synctest.Wait()
 		mustAppend(t, old, batch("b", "finishing"))
 		select {
 		case <-fresh.Adopted():
@@ -319,12 +326,52 @@ func TestHandover(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-fresh.Adopted()
+		if err := <-waiting; err != nil {
+			t.Errorf("waited for the folder: %v", err)
+		}
 		mustAppend(t, fresh, from(src, withIDs(batch("a", "old", "new", "newer")))) // only one is new
 		got := drain(t, fresh)
 		slices.Sort(got)
-		if text := strings.Join(got, " | "); text != "a: new newer | a: old | b: finishing" {
+		if text := strings.Join(got, " | "); text != "a: new newer | a: old | b: finishing | c: no id" {
 			t.Errorf("chunks: %s", text)
 		}
 		_ = fresh.Close(context.Background())
+	})
+}
+
+// TestHandoverInARow: who comes third waits for the first, even when the second has gone
+// before it had the folder; and nobody else gets in between.
+func TestHandoverInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newDisk(66)
+		first := open(t, config(), buffer.Options{FS: disk.FS()})
+		mustAppend(t, first, batch("a", "1"))
+		second := open(t, config(), buffer.Options{FS: disk.FS(), Before: first})
+		mustAppend(t, second, batch("a", "2"))
+		third := open(t, config(), buffer.Options{FS: disk.FS(), Before: second})
+		if err := second.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		select {
+		case <-third.Adopted():
+			t.Fatal("adopted a folder while the first one writes")
+		default:
+		}
+		mustAppend(t, first, batch("a", "3"))
+		if err := first.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-third.Adopted()
+		if _, err := buffer.Open(config(), buffer.Options{FS: disk.FS()}); !errors.Is(err, buffer.ErrLocked) {
+			t.Errorf("a stranger at the folder: %v", err)
+		}
+		mustAppend(t, third, batch("a", "4"))
+		got := drain(t, third)
+		slices.Sort(got)
+		if text := strings.Join(got, " | "); text != "a: 1 3 | a: 2 | a: 4" {
+			t.Errorf("chunks: %s", text)
+		}
+		_ = third.Close(t.Context())
 	})
 }

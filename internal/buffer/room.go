@@ -64,13 +64,6 @@ func (r *room) wait() <-chan struct{} {
 	return r.freed
 }
 
-func (r *room) setLimit(n int64) {
-	r.mu.Lock()
-	r.limit = n
-	r.mu.Unlock()
-	r.add(0) // whoever is blocked looks again
-}
-
 func (r *room) get() (used, limit int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,9 +168,6 @@ func minFree(total, chunkLimit int64, threads int) int64 {
 // setFloor settles min_free: as it is, or, below zero, for that many flush threads
 // by the size of the volume.
 func (v *volume) setFloor(floor, chunkLimit int64) (total int64) {
-	if v == nil {
-		return 0
-	}
 	_, total, err := v.measure()
 	if floor < 0 {
 		floor = minFree(total, chunkLimit, int(-floor))

@@ -35,7 +35,7 @@ func newDoor(most int, crowded func()) *door {
 }
 
 // enter takes a place for c, and waits for one if it must. It is false when the
-// listener was closed.
+// listener was closed meanwhile.
 func (d *door) enter(c *guest) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -52,9 +52,10 @@ func (d *door) enter(c *guest) bool {
 		_ = victim.Conn.Close()
 		d.mu.Lock()
 	}
-	if d.closed {
+	if d.most > 0 && d.open >= d.most {
 		return false
 	}
+	// A closed listener may have accepted one more, which would wait for an answer.
 	d.open++
 	c.place = d.fresh.PushBack(c)
 	c.inside = true

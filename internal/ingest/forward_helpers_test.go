@@ -133,11 +133,15 @@ func startForward(t *testing.T, lines string, change ...func(*forwardSource)) *f
 		t.Fatal(err)
 	}
 	s.addr = ln.Addr().String()
+	udp, err := net.ListenPacket("udp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := in.serveAll(ctx, ln, s.sink); err != nil {
+		if err := in.serveAll(ctx, ln, udp, s.sink); err != nil {
 			t.Error(err)
 		}
 	}()

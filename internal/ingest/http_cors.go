@@ -89,15 +89,3 @@ func refuseGet(next http.Handler) http.Handler {
 		answerEmpty(w, http.StatusOK)
 	})
 }
-
-// keepAlive says so in each answer, as Fluentd does, which has no Date; some
-// clients look.
-func keepAlive(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["Date"] = nil
-		if r.ProtoMajor == 1 && !r.Close {
-			w.Header()["Connection"] = keepAliveOn
-		}
-		next.ServeHTTP(w, r)
-	})
-}

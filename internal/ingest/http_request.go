@@ -153,6 +153,7 @@ var (
 	plainText   = []string{"text/plain"}
 	zeroLength  = []string{"0"}
 	keepAliveOn = []string{"Keep-Alive"}
+	closeNow    = []string{"close"}
 )
 
 // refuse answers an error with the status that says whose fault it is: 4xx will

@@ -37,7 +37,10 @@ type inForward struct {
 	security                security
 	hasSecurity             bool
 	transport               tlsconf.Server
+	backlog                 int
 
+	tcp     net.Listener
+	udp     net.PacketConn // heartbeats
 	memory  *messageMemory
 	names   names
 	tally   *tally
@@ -67,7 +70,7 @@ func (in *inForward) Params(p *param.Set) {
 	p.Time("message_timeout", &in.messageTimeout, 5*time.Minute, "Close connections that begin a message and do not end it; time begins again each time what is there has doubled.")
 	p.Size("decompression_size_limit", &in.unpackedLimit, 2<<30, "Largest compressed message after unpacking.")
 	p.Size("message_memory_limit", &in.memoryLimit, 32<<20, "Memory for the messages of all connections; one larger message at a time is taken alone.")
-	p.Ignore("backlog", "the system's own limit holds")
+	p.Int("backlog", &in.backlog, 0, backlogDoc)
 	p.Ignore("linger_timeout", "connections are closed in order, so that an acknowledgement on its way arrives")
 	p.Ignore("resolve_hostname", "it is on when source_hostname_key is set")
 	p.Ignore("send_keepalive_packet", "TCP keep-alive is always on")
@@ -112,26 +115,29 @@ func (in *inForward) Start(context.Context) error {
 // buffer may be 256 MiB long, and the message around it is longer.
 const defaultChunkLimit = 512 << 20
 
+// Listen opens the port for messages, and the same one of UDP for heartbeats.
+func (in *inForward) Listen(ctx context.Context) (err error) {
+	if in.tcp, err = in.env.Sockets.Listen(ctx, "tcp", in.Address(), in.backlog); err != nil {
+		return err
+	}
+	udp, err := in.env.Sockets.ListenPacket(ctx, in.tcp.Addr().String())
+	if err != nil {
+		return errors.Join(fmt.Errorf("heartbeats: %w", err), in.tcp.Close())
+	}
+	in.udp = udp
+	return nil
+}
+
 // Run accepts connections until ctx ends; messages that were read are emitted
 // before it returns.
 func (in *inForward) Run(ctx context.Context, e plugin.Emitter) error {
-	tcp, err := listen(ctx, in.Address())
-	if err != nil {
-		return err
-	}
-	return in.serveAll(ctx, tcp, e)
+	return in.serveAll(ctx, in.tcp, in.udp, e)
 }
 
-// serveAll accepts connections on tcp, and heartbeats on the same port of UDP.
-func (in *inForward) serveAll(ctx context.Context, tcp net.Listener, e plugin.Emitter) error {
-	var lc net.ListenConfig
-	udp, err := lc.ListenPacket(ctx, "udp", tcp.Addr().String())
-	if err != nil {
-		return errors.Join(fmt.Errorf("listen for heartbeats on %s: %w", tcp.Addr(), err), tcp.Close())
-	}
+func (in *inForward) serveAll(ctx context.Context, tcp net.Listener, udp net.PacketConn, e plugin.Emitter) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { answerHeartbeats(ctx, udp) })
-	err = withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
+	err := withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {
 		ln := in.transport.Listen(&forwardDoor{tcp, newDoor(in.maxConnections, func() { in.counts.refuse("crowded out") })})
 		return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) { in.serve(ctx, conn, certify(&in.transport, conn, e)) })
 	})

@@ -4,8 +4,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,6 +55,8 @@ type inHTTP struct {
 	decode              decoder
 	memory              *memory
 	door                *door
+	ln                  net.Listener
+	leaving             leaving
 	tally               *tally
 	counts              *httpCounts
 }
@@ -78,7 +78,7 @@ func (in *inHTTP) Params(p *param.Set) {
 	p.Time("answer_timeout", &in.answerTimeout, 10*time.Second, "How long a client may take to receive its answer.")
 	p.Bool("http2", &in.http2, true, "Serve HTTP/2 to clients that ask for it.")
 	p.Time("blocking_timeout", &in.blockingTimeout, 500*time.Millisecond, "Accepted; nothing here blocks in turns.")
-	p.Int("backlog", &in.backlog, 0, "Accepted; the system's own limit holds.")
+	p.Int("backlog", &in.backlog, 0, backlogDoc)
 	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time. A further one takes the place of the oldest that has sent no request, else it waits.")
 	p.Bool("add_http_headers", &in.headers, false, "Add the request's headers as HTTP_* fields.")
 	p.Bool("add_remote_addr", &in.remote, false, "Add the client's address as REMOTE_ADDR.")
@@ -156,14 +156,14 @@ func (in *inHTTP) fitMemory() {
 	in.memory = newMemory(total, in.memoryWait)
 }
 
-// Run serves until ctx ends, then answers what is in flight.
-func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error {
-	ln, err := in.listen(ctx)
-	if err != nil {
-		return err
-	}
-	return in.serveOn(ctx, ln, e)
+// Listen opens the port.
+func (in *inHTTP) Listen(ctx context.Context) (err error) {
+	in.ln, err = in.listen(ctx)
+	return err
 }
+
+// Run serves until ctx ends, then answers what is in flight.
+func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error { return in.serveOn(ctx, in.ln, e) }
 
 func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter) error {
 	srv := &http.Server{
@@ -182,7 +182,7 @@ func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter
 		ConnContext: rememberConn,
 		ConnState:   in.counts.connState,
 	}
-	return serve(ctx, srv, ln, in.transport.Watch)
+	return serve(ctx, srv, ln, &in.leaving, in.transport.Watch)
 }
 
 // routes is a chain without a router behind it: the raw path is the tag, so every
@@ -190,14 +190,13 @@ func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter
 // request to note what it matched.
 func (in *inHTTP) routes(e plugin.Emitter) http.Handler {
 	h := &httpHandler{in: in, emit: e}
-	return chi.Chain(noteHead, in.counts.middleware, keepAlive, in.admit, in.crossOrigin, refuseGet).HandlerFunc(h.post)
+	return chi.Chain(noteHead, in.counts.middleware, in.leaving.lasting, in.admit, in.crossOrigin, refuseGet).HandlerFunc(h.post)
 }
 
 func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", in.Address())
+	ln, err := in.env.Sockets.Listen(ctx, "tcp", in.Address(), in.backlog)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", in.Address(), err)
+		return nil, err
 	}
 	in.door = newDoor(in.maxConnections, func() { in.counts.refused(0, "crowded out") })
 	return &watched{
@@ -221,35 +220,4 @@ func (in *inHTTP) protocols() *http.Protocols {
 	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(in.http2)
 	return p
-}
-
-// shutdownGrace is how long requests in flight may take after a stop signal.
-const shutdownGrace = 10 * time.Second
-
-// serve runs srv, and watch beside it, until ctx ends.
-func serve(ctx context.Context, srv *http.Server, ln net.Listener, watch func(context.Context) error) error {
-	watching, stopWatching := context.WithCancel(ctx)
-	watched := make(chan error, 1)
-	go func() { watched <- watch(watching) }()
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
-
-	var err error
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
-		err = srv.Shutdown(grace)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = srv.Close() // clients that never finish their request
-		}
-		<-served
-	}
-	stopWatching()
-	<-watched
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
 }

@@ -31,6 +31,7 @@ type inMonitor struct {
 	board      board
 	tally      *tally
 	matchedBy  func(tag string) (id string, ok bool)
+	ln         net.Listener
 }
 
 // board is what is asked of a *status.Board.
@@ -76,14 +77,16 @@ func (in *inMonitor) Address() string { return net.JoinHostPort(in.bind, strconv
 // Status is the source's snapshot.
 func (in *inMonitor) Status() status.Plugin { return in.tally.status() }
 
+// Listen opens the port.
+func (in *inMonitor) Listen(ctx context.Context) (err error) {
+	in.ln, err = in.env.Sockets.Listen(ctx, "tcp", in.Address(), 0)
+	return err
+}
+
 // Run serves, and emits where a tag is set, until ctx ends.
 func (in *inMonitor) Run(ctx context.Context, e plugin.Emitter) error {
-	ln, err := listen(ctx, in.Address())
-	if err != nil {
-		return err
-	}
 	beside := func(ctx context.Context) error { in.emit(ctx, e); return nil }
-	return serve(ctx, smallServer(in.routes(), in.env.Log), limitConnections(ln, smallLimit), beside)
+	return serve(ctx, smallServer(in.routes(), in.env.Log), limitConnections(in.ln, smallLimit), new(leaving), beside)
 }
 
 func (in *inMonitor) routes() http.Handler {

@@ -27,6 +27,7 @@ type inPrometheus struct {
 	ssl        oldSSL
 	hasSSL     bool
 	transport  tlsconf.Server
+	ln         net.Listener
 }
 
 // oldSSL is <ssl>, which was there before <transport tls>.
@@ -66,19 +67,21 @@ func (in *inPrometheus) Start(context.Context) error {
 	return in.transport.Open(in.env.Log, in.env.Metrics)
 }
 
+// Listen opens the port.
+func (in *inPrometheus) Listen(ctx context.Context) (err error) {
+	in.ln, err = in.env.Sockets.Listen(ctx, "tcp", in.Address(), 0)
+	return err
+}
+
 // Run serves until ctx ends.
 func (in *inPrometheus) Run(ctx context.Context, _ plugin.Emitter) error {
-	ln, err := listen(ctx, in.Address())
-	if err != nil {
-		return err
-	}
 	r := chi.NewRouter()
 	numbers := in.env.Metrics.Handler()
 	r.Method(http.MethodGet, in.path, numbers)
 	if in.aggregated != in.path {
 		r.Method(http.MethodGet, in.aggregated, numbers)
 	}
-	return serve(ctx, smallServer(r, in.env.Log), in.transport.Listen(limitConnections(ln, smallLimit)), in.transport.Watch)
+	return serve(ctx, smallServer(r, in.env.Log), in.transport.Listen(limitConnections(in.ln, smallLimit)), new(leaving), in.transport.Watch)
 }
 
 // smallLimit is how many connections a server for operators needs at most.

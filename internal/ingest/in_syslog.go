@@ -37,9 +37,12 @@ type inSyslog struct {
 	receive        int64
 	parseNodes     []*conf.Node
 	transport      tlsconf.Server
+	backlog        int
 
 	parser      plugin.Parser
 	hasPriority bool // the parser reads the priority itself
+	ln          net.Listener
+	reader      *packets // in place of ln, for UDP
 }
 
 // NewSyslog makes a syslog source.
@@ -59,6 +62,7 @@ func (in *inSyslog) Params(p *param.Set) {
 		Enum("traditional", "octet_count")
 	p.String("delimiter", &in.delimiter, "\n", "What a line ends in.")
 	p.Bool("emit_unmatched_lines", &in.unmatched, false, "Send lines that can not be read on, tagged TAG.unmatched.")
+	p.Int("backlog", &in.backlog, 0, backlogDoc)
 	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
 	p.Size("receive_buffer_size", &in.receive, 0, "Memory that the kernel may fill with datagrams which wait for us; the system's default without it.")
 	p.String("source_address_key", &in.addressKey, "", "Field that gets the sender's address.")
@@ -138,16 +142,23 @@ func (in *inSyslog) Start(context.Context) error {
 	return in.transport.Open(in.env.Log, in.env.Metrics)
 }
 
-// Run takes lines until ctx ends.
-func (in *inSyslog) Run(ctx context.Context, e plugin.Emitter) error {
+// Listen opens the port.
+func (in *inSyslog) Listen(ctx context.Context) (err error) {
 	if in.protocol == "udp" {
-		return in.packets().run(ctx, e)
-	}
-	ln, err := listen(ctx, in.address())
-	if err != nil {
+		in.reader = in.packets()
+		in.reader.conn, err = in.reader.listen(ctx)
 		return err
 	}
-	return in.serveOn(ctx, ln, e)
+	in.ln, err = in.env.Sockets.Listen(ctx, "tcp", in.address(), in.backlog)
+	return err
+}
+
+// Run takes lines until ctx ends.
+func (in *inSyslog) Run(ctx context.Context, e plugin.Emitter) error {
+	if in.reader != nil {
+		return in.reader.serveOn(ctx, in.reader.conn, e)
+	}
+	return in.serveOn(ctx, in.ln, e)
 }
 
 func (in *inSyslog) address() string { return net.JoinHostPort(in.bind, strconv.Itoa(in.port)) }

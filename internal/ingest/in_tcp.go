@@ -27,6 +27,8 @@ type inTCP struct {
 	extract        plugin.Extract
 	allow          networks
 	transport      tlsconf.Server
+	backlog        int
+	ln             net.Listener
 }
 
 // NewTCP makes a tcp source.
@@ -44,6 +46,7 @@ func (in *inTCP) Params(p *param.Set) {
 	p.Size("message_length_limit", &in.limit, defaultMessageLimit, "Longest message; longer ones are dropped and counted.")
 	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
 	in.senderParams(p)
+	p.Int("backlog", &in.backlog, 0, backlogDoc)
 	param.Plugin(p, "parse", &in.parser, "", in.env.Parser, "How messages are read.").Required()
 	in.extract.Params(p)
 	in.allow.params(p)
@@ -72,14 +75,14 @@ func (in *inTCP) Start(context.Context) error {
 	return in.transport.Open(in.env.Log, in.env.Metrics)
 }
 
-// Run accepts connections until ctx ends.
-func (in *inTCP) Run(ctx context.Context, e plugin.Emitter) error {
-	ln, err := listen(ctx, in.Address())
-	if err != nil {
-		return err
-	}
-	return in.serveOn(ctx, ln, e)
+// Listen opens the port.
+func (in *inTCP) Listen(ctx context.Context) (err error) {
+	in.ln, err = in.env.Sockets.Listen(ctx, "tcp", in.Address(), in.backlog)
+	return err
 }
+
+// Run accepts connections until ctx ends.
+func (in *inTCP) Run(ctx context.Context, e plugin.Emitter) error { return in.serveOn(ctx, in.ln, e) }
 
 func (in *inTCP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter) error {
 	return withWatch(ctx, in.transport.Watch, func(ctx context.Context) error {

@@ -22,6 +22,7 @@ type inUDP struct {
 	receive int64
 	parser  plugin.Parser
 	extract plugin.Extract
+	reader  *packets
 }
 
 // NewUDP makes a udp source.
@@ -35,6 +36,7 @@ func (in *inUDP) Params(p *param.Set) {
 	p.Bool("remove_newline", &in.chomp, true, "Take a line break off the end of each message.")
 	p.Size("receive_buffer_size", &in.receive, 0, "Memory that the kernel may fill with datagrams which wait for us; the system's default without it.")
 	in.senderParams(p)
+	p.Ignore("backlog", "there are no connections")
 	param.Plugin(p, "parse", &in.parser, "", in.env.Parser, "How messages are read.").Required()
 	in.extract.Params(p)
 }
@@ -54,9 +56,16 @@ func (in *inUDP) Status() status.Plugin { return in.tally.status() }
 // Start finds <label @ERROR>.
 func (in *inUDP) Start(context.Context) error { in.rejects.open(); return nil }
 
+// Listen opens the port.
+func (in *inUDP) Listen(ctx context.Context) (err error) {
+	in.reader = in.packets()
+	in.reader.conn, err = in.reader.listen(ctx)
+	return err
+}
+
 // Run reads datagrams until ctx ends.
 func (in *inUDP) Run(ctx context.Context, e plugin.Emitter) error {
-	return in.packets().run(ctx, e)
+	return in.reader.serveOn(ctx, in.reader.conn, e)
 }
 
 func (in *inUDP) packets() *packets {

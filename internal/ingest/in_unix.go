@@ -18,8 +18,8 @@ import (
 // loggers on the same machine.
 type inUnix struct {
 	*inForward
-	path    string
-	backlog int
+	path string
+	ln   net.Listener
 }
 
 // NewUnix makes a unix source.
@@ -36,7 +36,7 @@ func (in *inUnix) Params(p *param.Set) {
 	p.String("tag", &in.inForward.tag, "", "Give every event this tag.")
 	p.Size("chunk_size_limit", &in.chunkLimit, 0, "Largest message; larger ones are dropped with a warning. 0 is the limit of 256m.")
 	p.Int("max_connections", &in.maxConnections, 4096, "Connections open at one time; more wait to be accepted.")
-	p.Int("backlog", &in.backlog, 0, "Accepted; the system's own limit holds.")
+	p.Int("backlog", &in.backlog, 0, backlogDoc)
 	in.skipInvalid = true
 }
 
@@ -49,29 +49,28 @@ func (in *inUnix) Status() status.Plugin { return in.tally.status() }
 // Address is where the source listens.
 func (in *inUnix) Address() string { return in.path }
 
+// Listen makes the socket.
+func (in *inUnix) Listen(ctx context.Context) (err error) {
+	in.ln, err = in.listen(ctx)
+	return err
+}
+
 // Run accepts connections until ctx ends.
 func (in *inUnix) Run(ctx context.Context, e plugin.Emitter) error {
-	ln, err := in.listen(ctx)
-	if err != nil {
-		return err
-	}
-	ln = limitConnections(ln, in.maxConnections)
+	ln := limitConnections(in.ln, in.maxConnections)
 	return acceptAll(ctx, ln, in.env.Log, func(ctx context.Context, conn net.Conn) { in.serve(ctx, conn, e) })
 }
 
 func (in *inUnix) listen(ctx context.Context) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(in.path), 0o755); err != nil { //nolint:gosec // other users' loggers must get there
-		return nil, fmt.Errorf("make folder of the socket: %w", err)
+	if !in.env.Sockets.Holds("unix", in.path) {
+		if err := os.MkdirAll(filepath.Dir(in.path), 0o755); err != nil { //nolint:gosec // other users' loggers must get there
+			return nil, fmt.Errorf("make folder of the socket: %w", err)
+		}
+		if err := in.removeStale(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if err := in.removeStale(ctx); err != nil {
-		return nil, err
-	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "unix", in.path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", in.path, err)
-	}
-	return ln, nil
+	return in.env.Sockets.Listen(ctx, "unix", in.path, in.backlog)
 }
 
 // removeStale removes a socket that an earlier process has left. One that somebody

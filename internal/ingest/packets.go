@@ -20,6 +20,7 @@ type packets struct {
 	limit   int // bytes of a datagram that count; the rest is cut off
 	chomp   bool
 	receive int // SO_RCVBUF; 0: the system's
+	conn    net.PacketConn
 
 	mu      sync.Mutex
 	wake    sync.Cond
@@ -30,22 +31,13 @@ type packets struct {
 // maxWaiting is the bytes of datagrams that may wait to be sent on.
 const maxWaiting = 8 << 20
 
-func (p *packets) run(ctx context.Context, e plugin.Emitter) error {
-	conn, err := p.listen(ctx)
-	if err != nil {
-		return err
-	}
-	return p.serveOn(ctx, conn, e)
-}
-
 func (p *packets) listen(ctx context.Context) (net.PacketConn, error) {
-	var lc net.ListenConfig
-	conn, err := lc.ListenPacket(ctx, "udp", p.address)
+	conn, err := p.texts.env.Sockets.ListenPacket(ctx, p.address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", p.address, err)
+		return nil, err
 	}
-	if u, ok := conn.(*net.UDPConn); ok && p.receive > 0 {
-		if err := u.SetReadBuffer(p.receive); err != nil {
+	if p.receive > 0 {
+		if err := conn.SetReadBuffer(p.receive); err != nil {
 			return nil, errors.Join(fmt.Errorf("set receive_buffer_size: %w", err), conn.Close())
 		}
 	}

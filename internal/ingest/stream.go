@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -43,15 +42,8 @@ func acceptAll(ctx context.Context, ln net.Listener, log *slog.Logger, serve fun
 	}
 }
 
-// listen opens a TCP address.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return ln, nil
-}
+// backlogDoc is what the parameter of that name does.
+const backlogDoc = "Connections that may wait to be accepted, no more than the system allows (net.core.somaxconn); 0 is as many as that."
 
 // withWatch runs work with the files of TLS followed beside it.
 func withWatch(ctx context.Context, watch, work func(context.Context) error) error {

@@ -43,7 +43,6 @@ func (t *texts) senderParams(p *param.Set) {
 	p.Ignore("resolve_hostname", "it is on when source_hostname_key is set")
 	p.Ignore("blocking_timeout", "nothing here blocks in turns")
 	p.Ignore("send_keepalive_packet", "TCP keep-alive is always on")
-	p.Ignore("backlog", "the system's own limit holds")
 }
 
 // sender is who a text came from.

@@ -32,7 +32,8 @@ type Buffered struct {
 	bufferSet bool
 	flush     Flush
 	slowFlush time.Duration
-	warnings  []error // what Check found to be suspicious
+	before    *Buffered // whose buffer's folder this one takes over; nil: nobody's
+	warnings  []error   // what Check found to be suspicious
 
 	buf    *buffer.Buffer
 	keys   chunkKeys
@@ -152,6 +153,17 @@ func (o *Buffered) Path() string {
 	return o.buffer.Path
 }
 
+// TakeOver says which output of this process has the buffer's folder until it closes.
+func (o *Buffered) TakeOver(before *Buffered) { o.before = before }
+
+// held is the buffer; nil when there is none.
+func (o *Buffered) held() *buffer.Buffer {
+	if o == nil {
+		return nil
+	}
+	return o.buf
+}
+
 // Memory reports whether the buffer dies with the process.
 func (o *Buffered) Memory() bool { return !o.buffer.OnDisk() }
 
@@ -191,7 +203,7 @@ func (o *Buffered) Start(ctx context.Context) error {
 	}
 	buf, err := buffer.Open(o.buffer, buffer.Options{
 		ID: o.env.ID, Log: o.env.Log, Metrics: o.env.Metrics, Fingerprint: o.fingerprint(), BackupDir: o.backupDir(),
-		FlushThreads: o.flush.Threads,
+		FlushThreads: o.flush.Threads, Before: o.before.held(),
 	})
 	if err != nil {
 		return o.place(err)
@@ -201,7 +213,7 @@ func (o *Buffered) Start(ctx context.Context) error {
 			return o.place(errors.Join(err, buf.Close(ctx)))
 		}
 	}
-	o.buf = buf
+	o.buf, o.before = buf, nil
 	o.keys = newChunkKeys(o.buffer)
 	o.counts = newCounts(o)
 	return nil

@@ -80,6 +80,12 @@ func (r *recorder) all() string {
 // open makes a running output over a file buffer with the given <buffer> lines.
 func open(t *testing.T, r *recorder, dir, lines string) (o *Buffered, stop func()) {
 	t.Helper()
+	return openAfter(t, nil, r, dir, lines)
+}
+
+// openAfter makes one that takes the folder over.
+func openAfter(t *testing.T, before *Buffered, r *recorder, dir, lines string) (o *Buffered, stop func()) {
+	t.Helper()
 	text := "<match **>\n@type rec\n<buffer " + lines + "\n@type file\npath " + dir + "\nmin_free 0\n</buffer>\n</match>"
 	tree, err := conf.Parse("t.conf", []byte(text), conf.Options{})
 	if err != nil {
@@ -87,6 +93,7 @@ func open(t *testing.T, r *recorder, dir, lines string) (o *Buffered, stop func(
 	}
 	env := plugin.Env{ID: "out", Type: "rec", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: metrics.New(), Node: tree.Children[0]}
 	o = NewBuffered(env, r, nil)
+	o.TakeOver(before)
 	problems := &conf.Problems{}
 	param.DecodePlugin(env.Node, "match", problems, o)
 	if err := problems.Err(); err != nil {
@@ -316,6 +323,26 @@ func TestFlushAtShutdown(t *testing.T) {
 		stop()
 		if got := r.all(); got != "{\"n\":1}\n" {
 			t.Errorf("delivered %q at shutdown", got)
+		}
+	})
+}
+
+// What the next configuration takes over does not leave before its time: there is no end.
+func TestNoFlushWhenTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, lines := t.TempDir(), "time>\ntimekey 1h\nflush_at_shutdown true"
+		old, fresh := &recorder{}, &recorder{}
+		o, stop := open(t, old, dir, lines)
+		emit(t, o, "a", `{"n":1}`)
+		_, stopNext := openAfter(t, o, fresh, dir, lines)
+		stop()
+		synctest.Wait()
+		if got := old.all() + fresh.all(); got != "" {
+			t.Errorf("delivered %q at the reload", got)
+		}
+		stopNext()
+		if got := fresh.all(); got != "{\"n\":1}\n" {
+			t.Errorf("delivered %q at the end", got)
 		}
 	})
 }

@@ -10,7 +10,8 @@ import (
 
 // Run moves chunks out until ctx ends: one goroutine puts what is due into the
 // queue, flush_thread_count others write. After ctx ended it sends the rest when
-// flush_at_shutdown says so, once each; what can not be sent stays on disk.
+// flush_at_shutdown says so, once each, unless the next configuration takes the buffer
+// over; what can not be sent stays on disk.
 func (o *Buffered) Run(ctx context.Context) error {
 	jobs := make(chan *buffer.Chunk)
 	var writers sync.WaitGroup
@@ -25,7 +26,7 @@ func (o *Buffered) Run(ctx context.Context) error {
 		})
 	}
 	o.dispatch(ctx, jobs)
-	if o.flush.AtShutdown {
+	if o.flush.AtShutdown && !o.buf.Awaited() {
 		o.drain(ctx, jobs)
 	}
 	close(jobs)

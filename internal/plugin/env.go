@@ -17,6 +17,7 @@ type Env struct {
 	Hostname string
 	RootDir  string // <system> root_dir; "" when there is none
 	Node     *conf.Node
+	Sockets  *Sockets // to listen on; nil: sockets that no reload passes on
 
 	// Ruby evaluates nothing here: expressions are compiled by the plugins that
 	// allow them. What follows makes the plugins that another plugin holds.

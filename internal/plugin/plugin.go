@@ -11,6 +11,7 @@
 //
 //	Check() error                   rules between parameters; no I/O
 //	Start(ctx) error                I/O before the first event: open, connect
+//	Listen(ctx) error               an Input opens its port, when everything has started
 //	Close(ctx) error                the last thing called
 //	BufferDefaults(*buffer.Config)  an Output's own defaults for <buffer>
 //	Ready() error                   why it can not work just now; /readyz shows it

@@ -36,11 +36,13 @@ type Relay struct {
 
 	log       *slog.Logger
 	logEvents *LogEvents
+	sockets   *plugin.Sockets
 	pipelines map[string]*router.Pipeline
 	inputs    []*input
 	outputs   []*output.Buffered
 	outputIDs map[plugin.Acceptor]string
 	started   []any // plugins with Start or Close, in the order of the file
+	endLog    func()
 }
 
 type input struct {
@@ -56,7 +58,11 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics *metrics.Registry
 	Events  *LogEvents // the log as events; nil: it makes none
-	Strict  bool       // unknown parameters and sections are errors
+	Sockets *plugin.Sockets
+	// Before is what runs in this process and is to be replaced; nil: nothing. Ports
+	// and the folders of buffers pass from it.
+	Before *Relay
+	Strict bool // unknown parameters and sections are errors
 	// StrictValues makes numbers that are none errors; <system>
 	// strict_config_value does, too.
 	StrictValues bool
@@ -101,7 +107,7 @@ func Build(tree *conf.Node, problems *conf.Problems, o Options) *Relay {
 	hostname, _ := os.Hostname()
 	b := &builder{
 		Options: o, problems: problems, hostname: hostname, ids: map[string]conf.Pos{}, paths: map[string]conf.Pos{},
-		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, logEvents: o.Events, pipelines: map[string]*router.Pipeline{}, outputIDs: map[plugin.Acceptor]string{}},
+		relay: &Relay{Board: &status.Board{}, Metrics: o.Metrics, log: o.Log, logEvents: o.Events, sockets: o.Sockets, pipelines: map[string]*router.Pipeline{}, outputIDs: map[plugin.Acceptor]string{}},
 	}
 	b.relay.System = decodeSystem(tree, problems)
 	b.relay.Board.MaxAge(b.relay.System.MaxAge)

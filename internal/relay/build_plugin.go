@@ -25,7 +25,7 @@ func (b *builder) env(n *conf.Node, kind string) (plugin.Env, bool) {
 	b.count++
 	env := plugin.Env{
 		ID: n.Text("@id"), HasID: n.Text("@id") != "", Type: typ, Metrics: b.Metrics, Hostname: b.hostname,
-		RootDir: b.relay.System.RootDir, Node: n,
+		RootDir: b.relay.System.RootDir, Node: n, Sockets: b.Sockets,
 	}
 	if env.HasID {
 		b.uniqueID(n, env.ID)
@@ -115,6 +115,7 @@ func (b *builder) buffered(n *conf.Node, env plugin.Env, out plugin.Output) (plu
 				"the section at "+first.String()+" uses it; give each output a folder of its own")
 		}
 		b.paths[path] = n.Pos
+		o.TakeOver(b.Before.outputAt(path))
 	}
 	b.keep(o)
 	b.relay.outputs = append(b.relay.outputs, o)

@@ -29,8 +29,9 @@ const logLabel = "@FLUENT_LOG"
 // queue can not hold is dropped. The line itself is in the log in any case.
 type LogEvents struct {
 	queue  chan logEvent
-	open   atomic.Bool   // from the start of a relay until its end
+	open   atomic.Int32  // relays that take them, from their start until their end
 	worker atomic.Uint64 // the goroutine that emits just now; 0 in between
+	turn   sync.Mutex    // held by who emits: after a reload two relays may live
 }
 
 type logEvent struct {
@@ -46,7 +47,7 @@ func NewLogEvents() *LogEvents { return &LogEvents{queue: make(chan logEvent, lo
 
 // Hook is told of each log line.
 func (l *LogEvents) Hook(r slog.Record, attrs []slog.Attr) {
-	if !l.open.Load() {
+	if l.open.Load() == 0 {
 		return
 	}
 	// Filters have no context by which a line could be told from one that has to
@@ -111,11 +112,13 @@ func (r *Relay) takesLog() bool {
 	return false
 }
 
-// begin lets lines queue up, if anything takes them.
-func (l *LogEvents) begin(p *router.Pipeline) {
-	if l != nil {
-		l.open.Store(p != nil)
+// begin lets lines queue up, if anything takes them, until end is called.
+func (l *LogEvents) begin(p *router.Pipeline) (end func()) {
+	if l == nil || p == nil {
+		return func() {}
 	}
+	l.open.Add(1)
+	return sync.OnceFunc(func() { l.open.Add(-1) })
 }
 
 // run emits log lines to a pipeline until stop is called, which waits until those
@@ -127,6 +130,8 @@ func (l *LogEvents) run(p *router.Pipeline) (stop func()) {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		l.turn.Lock()
+		defer l.turn.Unlock()
 		for {
 			select {
 			case e := <-l.queue:
@@ -142,7 +147,6 @@ func (l *LogEvents) run(p *router.Pipeline) (stop func()) {
 	return func() {
 		close(quit)
 		wg.Wait()
-		l.open.Store(false)
 	}
 }
 

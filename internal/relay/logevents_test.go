@@ -41,10 +41,11 @@ func TestLogEventsDoNotFeedThemselves(t *testing.T) {
 	p.AddMatch(all, out)
 
 	log.Info("before the start")
-	events.begin(p)
+	end := events.begin(p)
 	log.Info("one", "plugin_id", "x", "n", 1)
 	stop := events.run(p)
 	log.Error("two", "error", "why")
+	end()
 	stop()
 	log.Info("after the end")
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/cli"
+	"github.com/sluicelog/sluice/internal/output"
 )
 
 type starter interface {
@@ -17,6 +19,10 @@ type starter interface {
 
 type closer interface {
 	Close(ctx context.Context) error
+}
+
+type listener interface {
+	Listen(ctx context.Context) error
 }
 
 // runner is an output that works in the background until ctx ends.
@@ -28,20 +34,28 @@ type runner interface {
 // is left stays in the file buffers.
 const flushDeadline = 60 * time.Second
 
-// Run starts everything, serves until ctx ends, and stops in order: inputs
-// first, then outputs. It returns nil after a stop in order, and an error when
-// something could not start or an input died.
-func (r *Relay) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, r.close()) }()
-	r.logEvents.begin(r.logTarget())
-	defer r.logEvents.begin(nil)
+// Start starts everything and opens the ports: what comes in waits there for
+// [Relay.Run]. After an error everything is closed again.
+func (r *Relay) Start(ctx context.Context) error {
+	r.endLog = r.logEvents.begin(r.logTarget())
 	r.log.Info("starting fluentd worker", "pid", os.Getpid(), "ppid", os.Getppid(), "worker", 0)
 	if err := r.start(ctx); err != nil {
-		return err
+		return errors.Join(err, r.close())
 	}
+	return nil
+}
+
+// Run serves, after Start, until ctx ends, and stops in order: inputs first, then
+// outputs. It returns nil after a stop in order, and an error when an input died.
+func (r *Relay) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, r.close()) }()
+	// A port that nobody else has must close with its source: whoever connects should
+	// go to another relay, not wait.
+	defer context.AfterFunc(ctx, r.sockets.Release)()
 	stopLog := r.logEvents.run(r.logTarget())
 	stopOutputs := r.work(ctx)
 	err = r.runInputs(ctx)
+	r.endLog()
 	stopLog()
 	stopOutputs()
 	return err
@@ -94,6 +108,18 @@ func (r *Relay) start(ctx context.Context) error {
 			}
 		}
 	}
+	return r.listen(ctx)
+}
+
+// listen opens the ports, when nothing else can be in the way any more.
+func (r *Relay) listen(ctx context.Context) error {
+	for _, in := range r.inputs {
+		if l, ok := in.plugin.(listener); ok {
+			if err := l.Listen(ctx); err != nil {
+				return in.placed(err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -142,6 +168,8 @@ func (r *Relay) runInputs(ctx context.Context) error {
 func (r *Relay) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushDeadline)
 	defer cancel()
+	r.sockets.Close()
+	r.endLog()
 	var errs []error
 	for i := len(r.started) - 1; i >= 0; i-- {
 		if c, ok := r.started[i].(closer); ok {
@@ -156,6 +184,19 @@ func (r *Relay) FlushBuffers() {
 	for _, o := range r.outputs {
 		o.FlushNow()
 	}
+}
+
+// outputAt is the output of r, which may be nil, whose buffer has its chunks at path.
+func (r *Relay) outputAt(path string) *output.Buffered {
+	if r == nil {
+		return nil
+	}
+	for _, o := range r.outputs {
+		if at := o.Path(); at != "" && filepath.Clean(at) == filepath.Clean(path) {
+			return o
+		}
+	}
+	return nil
 }
 
 // Takes reports whether some match of the label takes the tag.
