@@ -97,6 +97,7 @@ func (b *Buffer) leaveSealing(c *Chunk) {
 	if b.sealing[c] {
 		delete(b.sealing, c)
 		b.queuedOne.Broadcast()
+		b.signal()
 	}
 }
 
@@ -127,6 +128,9 @@ func (b *Buffer) dequeue(accept func(event.ChunkID) bool) *Chunk {
 		if accept != nil && !accept(c.id) {
 			continue
 		}
+		if b.olderComes(c) {
+			return nil
+		}
 		b.queue.Remove(e)
 		c.elem = nil
 		c.where = withOutput
@@ -136,6 +140,20 @@ func (b *Buffer) dequeue(accept func(event.ChunkID) bool) *Chunk {
 		return c
 	}
 	return nil
+}
+
+// olderComes reports whether a chunk that is older than c is being sealed: it goes first,
+// and says when it is there. Of many that are, some may overtake others. b.mu is held.
+func (b *Buffer) olderComes(c *Chunk) bool {
+	if len(b.sealing) > 4*sealersAtOnce {
+		return false
+	}
+	for s := range b.sealing {
+		if bytes.Compare(s.id[:], c.id[:]) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // TakeBack puts a chunk that could not be delivered back to the front.
