@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/s3sink/s3test"
@@ -27,6 +28,10 @@ func (s *stage) wreak(ctx context.Context) error {
 			case <-time.After(3 * time.Second):
 			case <-ctx.Done():
 				return ctx.Err()
+			}
+			// Half of the kills meet a relay that goes from one configuration to the next.
+			if rng.IntN(2) == 0 {
+				s.relay.signal(syscall.SIGHUP)
 			}
 			if err := wait(ctx, time.Duration(rng.IntN(140))*time.Millisecond); err != nil {
 				return err
