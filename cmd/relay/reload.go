@@ -20,17 +20,24 @@ type running struct {
 	ended   chan error // gets one value, if it has started
 }
 
-func begin(ctx context.Context, loaded *relay.Loaded, by os.Signal) *running {
+func (p *program) begin(ctx context.Context, loaded *relay.Loaded, by os.Signal) *running {
 	ctx, stop := context.WithCancel(ctx)
 	r := &running{loaded, by, stop, make(chan error, 1), make(chan error, 1)}
 	go func() {
 		err := loaded.Relay.Start(ctx)
 		r.started <- err
 		if err == nil {
+			p.warnUnclaimed()
 			r.ended <- loaded.Relay.Run(ctx)
 		}
 	}()
 	return r
+}
+
+func (p *program) warnUnclaimed() {
+	for _, address := range p.sockets.Unclaimed() {
+		p.log.Warn("the service manager holds a socket that no source listens at; whoever connects there waits", "address", address)
+	}
 }
 
 // turns is the configuration that serves, and around it, after a reload, the one that
@@ -50,7 +57,7 @@ type turns struct {
 // SIGUSR1 flushes.
 func (p *program) serve(ctx context.Context, first *relay.Loaded, signals <-chan os.Signal) error {
 	p.show(first)
-	t := &turns{coming: begin(ctx, first, nil)}
+	t := &turns{coming: p.begin(ctx, first, nil)}
 	for {
 		select {
 		case err := <-t.coming.startedC():
@@ -215,5 +222,5 @@ func (p *program) reload(ctx context.Context, s os.Signal, t *turns) {
 		p.stay(t)
 		return
 	}
-	t.coming = begin(ctx, loaded, s)
+	t.coming = p.begin(ctx, loaded, s)
 }

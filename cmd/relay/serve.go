@@ -55,6 +55,10 @@ func serveConfig(ctx context.Context, flags *cli.Relay, stdout, stderr io.Writer
 	for _, w := range flags.Warnings {
 		p.log.Warn(w)
 	}
+	if err := p.sockets.Inherit(cli.InheritedFiles()); err != nil {
+		fmt.Fprintln(stderr, "relay: error:", err)
+		return 1
+	}
 	loaded := p.load(nil)
 	if len(loaded.Problems.Errors) > 0 {
 		return 1

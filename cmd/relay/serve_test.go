@@ -24,7 +24,7 @@ func TestSignalsWhileEnding(t *testing.T) {
 		flags: &cli.Relay{Config: path, SuppressDump: true}, metrics: metrics.New(), sockets: plugin.NewSocketPool(),
 		log: slog.New(slog.DiscardHandler), logging: cli.NewRelayLog(io.Discard, cli.RelayLog{}), events: relay.NewLogEvents(), stderr: io.Discard,
 	}
-	at := &turns{now: begin(t.Context(), p.load(nil), nil)}
+	at := &turns{now: p.begin(t.Context(), p.load(nil), nil)}
 	must(t, <-at.now.started)
 	for range 2 {
 		p.signal(t.Context(), syscall.SIGHUP, at)

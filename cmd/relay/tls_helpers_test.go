@@ -36,7 +36,12 @@ func startRelay(t *testing.T, dir, config string) *daemon {
 	t.Helper()
 	file := filepath.Join(dir, "fluent.conf")
 	writeFile(t, file, []byte(config))
-	d := &daemon{cmd: exec.Command("relay", "-c", file), lines: make(chan string, 10_000)}
+	return runRelay(t, exec.Command("relay", "-c", file), config)
+}
+
+func runRelay(t *testing.T, cmd *exec.Cmd, config string) *daemon {
+	t.Helper()
+	d := &daemon{cmd: cmd, lines: make(chan string, 10_000)}
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

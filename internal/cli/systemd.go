@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
@@ -47,3 +49,7 @@ func Watchdog(ctx context.Context, healthy func() error) error {
 		}
 	}
 }
+
+// InheritedFiles is the sockets that the service manager has opened for this process
+// (sd_listen_fds(3)); none when it was started otherwise.
+func InheritedFiles() []*os.File { return activation.Files(true) }

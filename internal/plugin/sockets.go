@@ -16,8 +16,9 @@ import (
 // have descriptors of the same sockets: what connects waits in the system's queue or
 // is accepted by either, and nobody is refused.
 type SocketPool struct {
-	mu      sync.Mutex
-	sockets map[socketKey]*socket
+	mu        sync.Mutex
+	sockets   map[socketKey]*socket
+	inherited []inherited // that no source has asked for so far
 }
 
 type socketKey struct{ network, address string }
@@ -25,9 +26,12 @@ type socketKey struct{ network, address string }
 // socket is one that is listened on. The file is a descriptor of the pool's own, by
 // which it outlives the listener of a source that ends.
 type socket struct {
-	file  *os.File
-	users map[*Sockets]io.Closer // the listener of each
+	file    *os.File
+	users   map[*Sockets]io.Closer // the listener of each
+	foreign bool                   // the service manager's
 }
+
+func newSocket(f *os.File) *socket { return &socket{file: f, users: map[*Sockets]io.Closer{}} }
 
 // NewSocketPool makes the pool of a process.
 func NewSocketPool() *SocketPool { return &SocketPool{sockets: map[socketKey]*socket{}} }
@@ -66,15 +70,19 @@ func (p *SocketPool) closeUnused(key socketKey, s *socket) {
 	if len(s.users) > 0 {
 		return
 	}
-	_ = s.file.Close()
 	delete(p.sockets, key)
+	if s.foreign { // a later configuration may ask for it
+		p.inherited = append(p.inherited, inherited{key, s.file})
+		return
+	}
+	_ = s.file.Close()
 	if key.network == "unix" {
 		_ = os.Remove(key.address)
 	}
 }
 
-// Holds reports whether another configuration of this process listens there: then
-// [Sockets.Listen] shares its socket.
+// Holds reports whether another configuration of this process listens there, or the
+// service manager does: then [Sockets.Listen] shares its socket.
 func (s *Sockets) Holds(network, address string) bool {
 	if s == nil {
 		return false
@@ -87,7 +95,10 @@ func (s *Sockets) Holds(network, address string) bool {
 // heirloom is a socket that others have and s has not. s.pool.mu is held.
 func (s *Sockets) heirloom(key socketKey) *socket {
 	found := s.pool.sockets[key]
-	if found == nil || found.users[s] != nil {
+	switch {
+	case found == nil:
+		return s.pool.claim(key)
+	case found.users[s] != nil:
 		return nil // two sources at one address are an error
 	}
 	return found
@@ -156,7 +167,7 @@ func (s *Sockets) evict(key socketKey) bool {
 	_, port, _ := net.SplitHostPort(key.address)
 	for other, socket := range s.pool.sockets {
 		_, p, _ := net.SplitHostPort(other.address)
-		if other.network != key.network || p != port || s.heirloom(other) == nil {
+		if other.network != key.network || p != port || socket.users[s] != nil {
 			continue
 		}
 		for user, c := range socket.users {
@@ -181,7 +192,9 @@ func (s *Sockets) keep(key socketKey, c io.Closer) error {
 	if err != nil {
 		return errors.Join(err, c.Close())
 	}
-	s.pool.sockets[key] = &socket{file: file, users: map[*Sockets]io.Closer{s: c}}
+	kept := newSocket(file)
+	kept.users[s] = c
+	s.pool.sockets[key] = kept
 	return nil
 }
 
