@@ -61,6 +61,10 @@ func TestTortureForward(t *testing.T) {
 		}
 		time.Sleep(time.Duration(dice.IntN(40)) * time.Millisecond) // at any moment of a chunk's life
 		r := []*killed{a, b}[i%2]
+		if dice.IntN(2) == 0 { // and of a reload
+			_ = r.cmd.Process.Signal(syscall.SIGHUP)
+			time.Sleep(time.Duration(dice.IntN(40)) * time.Millisecond)
+		}
 		r.kill()
 		r.start()
 	}
