@@ -23,7 +23,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	undo, err := trustWebCA()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		undo()
+		os.Exit(code)
+	}))
 }
 
 // begin is the first generated event's time: old enough that all are past.

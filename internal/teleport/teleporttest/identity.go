@@ -13,19 +13,24 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gravitational/teleport/api/constants"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sluicelog/sluice/internal/pki"
 )
 
 // authority signs what a cluster's user and host CAs sign: the server's
-// certificate, users' TLS certificates and users' SSH certificates.
+// certificate, users' TLS certificates, and the SSH certificates of users and of
+// the proxy.
 type authority struct {
 	cluster string
 	ca      *pki.CA
 	server  *tls.Certificate
 	stale   *tls.Certificate // of the server, past its time
-	ssh     ssh.Signer
+	users   ssh.Signer
+	hosts   ssh.Signer
+
+	principals []string
 }
 
 const userName = "teleport-event-handler"
@@ -41,14 +46,24 @@ func newAuthority(cluster string) (*authority, error) {
 		return nil, err
 	}
 	a := &authority{cluster: cluster, ca: ca}
-	if a.ssh, err = ssh.NewSignerFromKey(key); err != nil {
-		return nil, err
+	for _, signer := range []*ssh.Signer{&a.users, &a.hosts} {
+		if *signer, err = newSSHKey(); err != nil {
+			return nil, err
+		}
 	}
 	if a.server, err = a.serverCert(from, longLife); err != nil {
 		return nil, err
 	}
 	a.stale, err = a.serverCert(from, 30*time.Minute)
 	return a, err
+}
+
+func newSSHKey() (ssh.Signer, error) {
+	key, err := pki.GenerateKey(pki.ECDSA, 0)
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewSignerFromKey(key)
 }
 
 const longLife = 10 * 365 * 24 * time.Hour
@@ -120,21 +135,28 @@ func (a *authority) signUser(ttl time.Duration) (user, error) {
 	return u, err
 }
 
+// signSSH names the user as Options.Principals says, else as Teleport does when its
+// role allows no login on any machine: by a name that is another one in every
+// certificate, beside one that is in all of them.
 func (a *authority) signSSH(public crypto.PublicKey, like *x509.Certificate) ([]byte, error) {
 	key, err := ssh.NewPublicKey(public)
 	if err != nil {
 		return nil, err
 	}
+	names := a.principals
+	if names == nil {
+		names = []string{constants.NoLoginPrefix + rand.Text(), "-teleport-internal-join"}
+	}
 	cert := &ssh.Certificate{
 		Key:             key,
 		KeyId:           userName,
 		CertType:        ssh.UserCert,
-		ValidPrincipals: []string{userName, "-teleport-internal-join"},
+		ValidPrincipals: names,
 		ValidAfter:      uint64(like.NotBefore.Unix()),
 		ValidBefore:     uint64(like.NotAfter.Unix()),
 		Permissions:     ssh.Permissions{Extensions: map[string]string{"teleport-roles": userName}},
 	}
-	if err := cert.SignCert(rand.Reader, a.ssh); err != nil {
+	if err := cert.SignCert(rand.Reader, a.users); err != nil {
 		return nil, err
 	}
 	return ssh.MarshalAuthorizedKey(cert), nil
@@ -152,7 +174,7 @@ func (s *Server) WriteIdentity(path string, ttl time.Duration) error {
 	b.Write(u.keyPEM)
 	b.Write(u.sshLine)
 	b.Write(u.certPEM)
-	fmt.Fprintf(&b, "@cert-authority *.%s %s", s.certs.cluster, ssh.MarshalAuthorizedKey(s.certs.ssh.PublicKey()))
+	fmt.Fprintf(&b, "@cert-authority *.%s %s", s.certs.cluster, ssh.MarshalAuthorizedKey(s.certs.hosts.PublicKey()))
 	b.Write(s.caPEM())
 	return replaceFile(path, b.Bytes())
 }

@@ -17,11 +17,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +52,7 @@ type Options struct {
 
 	ChunkSize    int           // most events in a chunk; default 500
 	IdentityTTL  time.Duration // default 24 h; negative: expired
+	Principals   []string      // names in the identity's SSH certificate; default: those of a role without logins
 	MinPing      time.Duration // who pings more often is thrown out; default 10 s, and 60 s is what clients do
 	RecordAccess bool          // each session stream writes session.recording.access, as the real cluster does
 }
@@ -66,11 +65,11 @@ type Server struct {
 	gen    *Generator
 	log    *log
 	locks  lockBook
+	conns  conns
 
 	mu     sync.Mutex // guards what follows
 	addr   string
 	grpc   *grpc.Server // nil while stopped
-	conns  map[net.Conn]struct{}
 	closed bool
 
 	serving sync.WaitGroup
@@ -84,10 +83,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start simulated teleport: %w", err)
 	}
+	certs.principals = o.Principals
 	gen := NewGenerator(GeneratorOptions{Seed: o.Seed, Start: o.Start, Step: o.Step, UploadEvery: o.UploadEvery, Cluster: o.Cluster})
 	s := &Server{
 		opts: o, certs: certs, faults: newFaults(), gen: gen,
-		log: newLog(gen, o.ChunkSize), addr: o.Addr, conns: make(map[net.Conn]struct{}),
+		log: newLog(gen, o.ChunkSize), addr: o.Addr,
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start simulated teleport: %w", err)
@@ -163,7 +163,7 @@ func (s *Server) Resume() error {
 	s.addr = l.Addr().String()
 	server := s.newGRPC()
 	s.grpc = server
-	s.serving.Go(func() { _ = server.Serve(&listener{Listener: l, s: s}) }) // it ends only through Stop
+	s.serving.Go(func() { _ = server.Serve(s.conns.watch(l)) }) // it ends only through Stop
 	return nil
 }
 
@@ -194,48 +194,7 @@ func (s *Server) newGRPC() *grpc.Server {
 }
 
 // DropConnections breaks every connection; clients may come back at once.
-func (s *Server) DropConnections() {
-	s.mu.Lock()
-	open := slices.Collect(maps.Keys(s.conns))
-	s.mu.Unlock()
-	for _, c := range open {
-		_ = c.Close()
-	}
-}
+func (s *Server) DropConnections() { s.conns.drop() }
 
 // Connections is how many TCP connections are open.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
-// listener remembers the connections so that they can be broken.
-type listener struct {
-	net.Listener
-	s *Server
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	kept := &conn{Conn: c, s: l.s}
-	l.s.mu.Lock()
-	l.s.conns[kept] = struct{}{}
-	l.s.mu.Unlock()
-	return kept, nil
-}
-
-type conn struct {
-	net.Conn
-	s *Server
-}
-
-func (c *conn) Close() error {
-	c.s.mu.Lock()
-	delete(c.s.conns, c)
-	c.s.mu.Unlock()
-	return c.Conn.Close()
-}
+func (s *Server) Connections() int { return s.conns.count() }

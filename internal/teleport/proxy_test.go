@@ -1,0 +1,124 @@
+package teleport_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sluicelog/sluice/internal/pki"
+	"github.com/sluicelog/sluice/internal/teleport"
+	"github.com/sluicelog/sluice/internal/teleport/teleporttest"
+)
+
+// webCA signs the web certificates of all proxies of this package's tests. It is the
+// only root of the system, which is asked once in a process.
+var webCA *pki.CA
+
+// trustWebCA makes webCA the system's root for the rest of the process.
+func trustWebCA() (undo func(), err error) {
+	if webCA, err = teleporttest.NewWebCA(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "roots")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "roots.pem")
+	if err := os.WriteFile(path, pki.EncodeCertificates(webCA.Cert), 0o600); err != nil {
+		return nil, err
+	}
+	return func() { _ = os.RemoveAll(dir) }, os.Setenv("SSL_CERT_FILE", path)
+}
+
+func startProxy(t *testing.T, srv *teleporttest.Server, way teleporttest.Way) *teleporttest.Proxy {
+	t.Helper()
+	p, err := teleporttest.StartProxy(t.Context(), srv, teleporttest.ProxyOptions{Way: way, Web: webCA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func through(p *teleporttest.Proxy) func(*teleport.Config) {
+	return func(cfg *teleport.Config) { cfg.Addr = p.Addr() }
+}
+
+var ways = map[string]teleporttest.Way{
+	"tunnel": teleporttest.Tunnel, "bare tunnel": teleporttest.BareTunnel,
+	"TLS routing": teleporttest.TLSRouting, "upgrade": teleporttest.Upgrade,
+}
+
+// TestThroughProxy: whatever way a proxy offers, each call comes through, and the
+// client comes back after the proxy was away.
+func TestThroughProxy(t *testing.T) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			srv := start(t, teleporttest.Options{Seed: 5, Mode: teleporttest.Bulk})
+			srv.Generate(640)
+			p := startProxy(t, srv, way)
+			c := dial(t, srv, through(p))
+			everyCall(t, srv, c)
+			p.Stop()
+			if _, _, err := c.Search(t.Context(), window()); !teleport.IsUnavailable(err) {
+				t.Errorf("without a proxy: %v", err)
+			}
+			if err := p.Resume(); err != nil {
+				t.Fatal(err)
+			}
+			comesBack(t, c)
+		})
+	}
+}
+
+func everyCall(t *testing.T, srv *teleporttest.Server, c *teleport.Client) {
+	t.Helper()
+	want := slices.Sorted(srv.UIDs())
+	if got := slices.Sorted(slices.Values(searchAll(t, c, window()))); !slices.Equal(got, want) {
+		t.Errorf("a search brought %d events, want %d", len(got), len(want))
+	}
+	var got []string
+	for chunk, err := range c.ExportChunks(t.Context(), begin) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e, err := range c.ExportChunk(t.Context(), begin, chunk, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.ID)
+		}
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("an export brought %d events, want %d", len(got), len(want))
+	}
+	session, n := firstSession(srv), 0
+	for _, err := range c.SessionEvents(t.Context(), session.ID, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n == 0 || n != len(session.Events) {
+		t.Errorf("a recording brought %d events, want %d", n, len(session.Events))
+	}
+	if err := c.UpsertLock(t.Context(), teleport.Lock{Name: "a", User: "u"}); err != nil || len(srv.Locks()) != 1 {
+		t.Errorf("%d locks, %v", len(srv.Locks()), err)
+	}
+}
+
+// comesBack waits until the client reaches the cluster again.
+func comesBack(t *testing.T, c *teleport.Client) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		_, _, err := c.Search(t.Context(), window())
+		if err == nil {
+			return
+		}
+		if !teleport.IsUnavailable(err) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
