@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gravitational/teleport/api/client"
 	"github.com/gravitational/teleport/api/identityfile"
+	"github.com/gravitational/teleport/api/utils/sshutils"
 	"github.com/gravitational/trace"
 	"golang.org/x/crypto/ssh"
 )
@@ -28,12 +30,6 @@ func loadCredentials(cfg Config) (credentials, error) {
 	switch {
 	case cfg.Identity != "" && pair:
 		return nil, errors.New("an identity file excludes cert, key and ca")
-	case cfg.Identity != "" && cfg.Refresh > 0:
-		creds, err := client.NewDynamicIdentityFileCreds(cfg.Identity)
-		if err != nil {
-			return nil, unusable(cfg.Identity, err)
-		}
-		return creds, nil
 	case cfg.Identity != "":
 		creds, err := newNamedIdentity(cfg.Identity)
 		if err != nil {
@@ -52,20 +48,24 @@ func unusable(path string, err error) error {
 	return fmt.Errorf("read identity file %s: %w; it must be what `tctl auth sign --user=NAME --out=FILE` or tbot writes", path, plain{err})
 }
 
-// namedIdentity logs in over a proxy by the first principal of its certificate, as
-// the static kind of the module does. The dynamic kind uses another principal, which
-// old identities may not have; only who asks for a refresh gets that.
+// namedIdentity logs in over a proxy by a name that its certificate has. The module's
+// own kind that reads its file again knows one name only, which is in every
+// certificate of today's clusters and the same in all of them. Old identities have
+// the names of logins alone: of those the first one.
 type namedIdentity struct {
 	*client.DynamicIdentityFileCreds
-	user string
+	user string // "": the module's
 }
+
+// joinPrincipal is the module's name.
+const joinPrincipal = "-teleport-internal-join"
 
 func newNamedIdentity(path string) (*namedIdentity, error) {
 	id, err := identityfile.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	ssh, err := id.SSHClientConfig()
+	cert, err := sshutils.ParseCertificate(id.Certs.SSH)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +73,17 @@ func newNamedIdentity(path string) (*namedIdentity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &namedIdentity{creds, ssh.User}, nil
+	named := &namedIdentity{DynamicIdentityFileCreds: creds}
+	if names := cert.ValidPrincipals; len(names) > 0 && !slices.Contains(names, joinPrincipal) {
+		named.user = names[0]
+	}
+	return named, nil
 }
 
 // SSHClientConfig implements client.Credentials.
 func (n *namedIdentity) SSHClientConfig() (*ssh.ClientConfig, error) {
 	cfg, err := n.DynamicIdentityFileCreds.SSHClientConfig()
-	if err == nil {
+	if err == nil && n.user != "" {
 		cfg.User = n.user
 	}
 	return cfg, err

@@ -122,3 +122,50 @@ func comesBack(t *testing.T, c *teleport.Client) {
 		}
 	}
 }
+
+// TestRenewedIdentityThroughProxy: a role without logins gets another name in each
+// certificate. Whoever logged in by the old one must not be kept out.
+func TestRenewedIdentityThroughProxy(t *testing.T) {
+	for name, change := range map[string]func(*teleport.Config){
+		"refreshed": func(cfg *teleport.Config) { cfg.Refresh = time.Millisecond },
+		"followed":  func(cfg *teleport.Config) { cfg.Refresh, cfg.Follow = 0, time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := start(t, teleporttest.Options{Seed: 1, IdentityTTL: time.Hour})
+			p := startProxy(t, srv, teleporttest.Tunnel)
+			c := dial(t, srv, through(p), change)
+			if err := srv.WriteIdentity(srv.IdentityPath(), 5*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			for end := (time.Time{}); time.Until(end) < 2*time.Hour; {
+				end, _ = c.Expiry()
+			}
+			p.DropConnections()
+			comesBack(t, c)
+			if n := len(p.Logins()); n < 2 {
+				t.Errorf("%d logins: the connection was not broken", n)
+			}
+		})
+	}
+}
+
+// TestLoginName: an identity of an old cluster has names of logins only.
+func TestLoginName(t *testing.T) {
+	for _, refresh := range []time.Duration{0, time.Minute} {
+		for _, c := range []struct {
+			names []string
+			want  string
+		}{
+			{nil, "-teleport-internal-join"},
+			{[]string{"root", "-teleport-internal-join"}, "-teleport-internal-join"},
+			{[]string{"ubuntu", "root"}, "ubuntu"},
+		} {
+			srv := start(t, teleporttest.Options{Principals: c.names})
+			p := startProxy(t, srv, teleporttest.Tunnel)
+			dial(t, srv, through(p), func(cfg *teleport.Config) { cfg.Refresh = refresh })
+			if got := p.Logins(); !slices.Equal(got, []string{c.want}) {
+				t.Errorf("an identity with %q, refreshed %v, logged in as %q, want %q", c.names, refresh > 0, got, c.want)
+			}
+		}
+	}
+}
