@@ -83,7 +83,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	api, err := client.New(ctx, apiConfig(cfg, creds))
 	if err != nil {
-		return nil, fmt.Errorf("dial teleport %s: %w", cfg.Addr, dialError(ctx, err))
+		return nil, fmt.Errorf("dial teleport %s: %w", cfg.Addr, dialError(ctx, cfg, err))
 	}
 	c := &Client{cfg: cfg, api: api, creds: creds, loaded: loaded, audit: auditlogpb.NewAuditLogServiceClient(api.GetConnection())}
 	c.startRefresh()

@@ -541,7 +541,7 @@ func TestCredentials(t *testing.T) {
 		"empty":           {teleport.Config{Identity: empty, Refresh: time.Minute}, "SSH cert"},
 		"expired":         {teleport.Config{Identity: expired}, "expired at"},
 		"expired dynamic": {teleport.Config{Identity: expired, Refresh: time.Minute}, "expired at"},
-		"other cluster":   {teleport.Config{Identity: other.IdentityPath()}, "connection methods failed"},
+		"other cluster":   {teleport.Config{Identity: other.IdentityPath()}, "another cluster"},
 	} {
 		cfg := bad.cfg
 		cfg.DialTimeout = time.Second

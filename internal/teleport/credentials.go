@@ -1,7 +1,6 @@
 package teleport
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -185,15 +184,3 @@ func checkValidity(creds client.Credentials, now time.Time) error {
 	}
 	return nil
 }
-
-// dialError makes one readable line of the module's report about five ways to
-// connect, and prefers the reason that a person can act on.
-func dialError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &dialFailure{plain{err}}
-}
-
-// dialFailure is unavailable by kind: nobody answered as an Auth service.
-type dialFailure struct{ plain }

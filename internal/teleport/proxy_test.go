@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,3 +170,60 @@ func TestLoginName(t *testing.T) {
 		}
 	}
 }
+
+// TestProxyRefusals: what keeps a client out is said in one line, with a cure.
+func TestProxyRefusals(t *testing.T) {
+	srv, other := start(t, teleporttest.Options{}), start(t, teleporttest.Options{})
+	cert, key, ca, err := srv.WritePair(t.TempDir(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := startProxy(t, srv, way).Addr()
+			refused(t, teleport.Config{Addr: addr, Identity: other.IdentityPath()}, "a proxy answers", "another cluster")
+			refused(t, teleport.Config{Addr: addr, Cert: cert, Key: key, CA: ca}, "no Auth service answers there", "identity file")
+		})
+	}
+}
+
+// refused checks that a dial fails with one line that has the words.
+func refused(t *testing.T, cfg teleport.Config, words ...string) {
+	t.Helper()
+	cfg.DialTimeout = time.Second
+	_, err := teleport.Dial(t.Context(), cfg)
+	if !teleport.IsUnavailable(err) {
+		t.Fatalf("%v, want it unavailable", err)
+	}
+	text := err.Error()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("%s\nlacks %q", text, word)
+		}
+	}
+	if strings.Contains(text, "\n") || len(text) > 400 {
+		t.Errorf("unreadable: %s", text)
+	}
+}
+
+// TestRefusalsAtStart are those that have nothing to do with a way.
+func TestRefusalsAtStart(t *testing.T) {
+	srv, other := start(t, teleporttest.Options{}), start(t, teleporttest.Options{})
+	cert, key, ca, err := other.WritePair(t.TempDir(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := teleporttest.StartProxy(t.Context(), srv, teleporttest.ProxyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	refused(t, teleport.Config{Addr: stranger.Addr(), Identity: srv.IdentityPath()}, "web certificate is not trusted here", "SSL_CERT_FILE", unknownAuthority)
+	refused(t, teleport.Config{Addr: srv.Addr(), Identity: other.IdentityPath()}, "an Auth service answers", "another cluster")
+	refused(t, teleport.Config{Addr: srv.Addr(), Cert: cert, Key: key, CA: ca}, "an Auth service answers", "another cluster")
+	_ = stranger.Close()
+	refused(t, teleport.Config{Addr: stranger.Addr(), Identity: srv.IdentityPath()}, "connection refused")
+}
+
+const unknownAuthority = "signed by unknown authority"

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +32,7 @@ const (
 type ProxyOptions struct {
 	Way  Way
 	Addr string  // default "127.0.0.1:0"
-	Web  *pki.CA // signs the web certificate; default: one of its own, see RootsPath
+	Web  *pki.CA // signs the web certificate; default: one of its own, see WriteRoots
 }
 
 // Proxy stands before a Server as Teleport's proxy does. Its web certificate is
@@ -94,10 +93,8 @@ func newProxy(s *Server, o ProxyOptions) (*Proxy, error) {
 	if p.web, err = webCert(o.Web); err != nil {
 		return nil, err
 	}
-	if p.ssh, err = s.certs.sshServer(p.login); err != nil {
-		return nil, err
-	}
-	return p, replaceFile(p.RootsPath(), pki.EncodeCertificates(o.Web.Cert))
+	p.ssh, err = s.certs.sshServer(p.login)
+	return p, err
 }
 
 func webCert(ca *pki.CA) (*tls.Certificate, error) {
@@ -129,9 +126,10 @@ func (p *Proxy) public(addr *string) string {
 	return net.JoinHostPort("localhost", port)
 }
 
-// RootsPath is a PEM file with the authority of the web certificate, for
-// SSL_CERT_FILE.
-func (p *Proxy) RootsPath() string { return filepath.Join(p.auth.opts.Dir, "web-ca.pem") }
+// WriteRoots writes the authority of the web certificate, for SSL_CERT_FILE.
+func (p *Proxy) WriteRoots(path string) error {
+	return replaceFile(path, pki.EncodeCertificates(p.opts.Web.Cert))
+}
 
 // Logins are the names that clients have logged in by over SSH.
 func (p *Proxy) Logins() []string {
