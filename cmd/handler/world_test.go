@@ -38,6 +38,7 @@ type world struct {
 	dir string
 
 	cluster  *teleporttest.Server
+	proxies  proxies
 	s3       *s3test.Server
 	notify   net.PacketConn // a service manager's socket
 	receiver *receiver
@@ -63,6 +64,9 @@ func (w *world) close() {
 	if w.receiver != nil {
 		w.receiver.server.Close()
 	}
+	for _, p := range w.proxies.all {
+		_ = p.Close()
+	}
 	if w.cluster != nil {
 		_ = w.cluster.Close()
 	}
@@ -80,33 +84,35 @@ func worldCommands() map[string]scriptCommand {
 		}
 	}
 	return map[string]scriptCommand{
-		"exits":      with((*world).exits),
-		"cluster":    with((*world).startCluster),
-		"fault":      with((*world).fault),
-		"generate":   with((*world).generate),
-		"append":     with((*world).append),
-		"receive":    with((*world).receive),
-		"identity":   with((*world).identity),
-		"drop":       with((*world).drop),
-		"refuse":     with((*world).refuse),
-		"serve":      with((*world).serve),
-		"signal":     with((*world).signal),
-		"logged":     with((*world).logged),
-		"ended":      with((*world).ended),
-		"delivered":  with((*world).delivered),
-		"fetch":      with((*world).fetch),
-		"freeport":   with((*world).freePort),
-		"fill":       with((*world).fill),
-		"metric":     with((*world).metric),
-		"manager":    with((*world).manager),
-		"told":       with((*world).told),
-		"until":      with((*world).until),
-		"recordings": with((*world).recordings),
-		"givenup":    with((*world).givenUp),
-		"bucket":     with((*world).bucket),
-		"store":      with((*world).store),
-		"hangup":     with((*world).hangUp),
-		"objects":    with((*world).objects),
+		"exits":       with((*world).exits),
+		"cluster":     with((*world).startCluster),
+		"proxy":       with((*world).proxyCommand),
+		"credentials": with((*world).credentials),
+		"fault":       with((*world).fault),
+		"generate":    with((*world).generate),
+		"append":      with((*world).append),
+		"receive":     with((*world).receive),
+		"identity":    with((*world).identity),
+		"drop":        with((*world).drop),
+		"refuse":      with((*world).refuse),
+		"serve":       with((*world).serve),
+		"signal":      with((*world).signal),
+		"logged":      with((*world).logged),
+		"ended":       with((*world).ended),
+		"delivered":   with((*world).delivered),
+		"fetch":       with((*world).fetch),
+		"freeport":    with((*world).freePort),
+		"fill":        with((*world).fill),
+		"metric":      with((*world).metric),
+		"manager":     with((*world).manager),
+		"told":        with((*world).told),
+		"until":       with((*world).until),
+		"recordings":  with((*world).recordings),
+		"givenup":     with((*world).givenUp),
+		"bucket":      with((*world).bucket),
+		"store":       with((*world).store),
+		"hangup":      with((*world).hangUp),
+		"objects":     with((*world).objects),
 	}
 }
 
@@ -457,7 +463,7 @@ func (w *world) serve(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, append([]string{"start"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET", "WATCHDOG_USEC"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "SSL_CERT_FILE"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
