@@ -14,6 +14,7 @@ import (
 	"github.com/sluicelog/sluice/internal/cli"
 	"github.com/sluicelog/sluice/internal/handler"
 	"github.com/sluicelog/sluice/internal/metrics"
+	"github.com/sluicelog/sluice/internal/teleport"
 )
 
 // serve is `handler start`. SIGHUP reads the configuration again and goes on with
@@ -24,6 +25,7 @@ func serve(ctx context.Context, l *line, args []string, stderr io.Writer) int {
 	defer signal.Stop(signals)
 	defer context.AfterFunc(ctx, cli.NotifyStopping)()
 	m := metrics.New()
+	teleport.UseDefaultLog()
 	log := l.logger(stderr)
 	var former *line // what ran before a reload
 	for {
@@ -127,13 +129,15 @@ func parseAgain(l *line, args []string) (*line, error) {
 	return next, nil
 }
 
-// logger writes as the options ask for, and says what the file holds in vain.
+// logger writes as the options ask for, and says what the file holds in vain. What
+// the modules below write to slog's own logger comes out in the same shape.
 func (l *line) logger(stderr io.Writer) *slog.Logger {
 	level := slog.LevelInfo
 	if l.Debug {
 		level = slog.LevelDebug
 	}
 	log := slog.New(cli.NewHandlerLog(stderr, level, l.Start.LogFormat == "json"))
+	slog.SetDefault(log)
 	if l.file != nil {
 		for _, key := range l.file.Unknown(l.kong.Model) {
 			log.Warn("Unknown key in the configuration file is ignored", "file", l.Config, "key", key)

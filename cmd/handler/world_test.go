@@ -98,6 +98,7 @@ func worldCommands() map[string]scriptCommand {
 		"serve":       with((*world).serve),
 		"signal":      with((*world).signal),
 		"logged":      with((*world).logged),
+		"unlogged":    with((*world).unlogged),
 		"ended":       with((*world).ended),
 		"delivered":   with((*world).delivered),
 		"fetch":       with((*world).fetch),
@@ -152,12 +153,13 @@ func (w *world) startCluster(ts *testscript.TestScript, args []string) {
 	ts.Setenv("FOLDER", strings.ReplaceAll(w.cluster.Addr(), ":", "_"))
 }
 
-// fault is `fault missing-recordings on|off`.
+// fault is `fault NAME on|off`.
 func (w *world) fault(ts *testscript.TestScript, args []string) {
 	turn, known := map[string]func(bool){
 		"missing-recordings":  w.cluster.Faults().MissingRecordings,
 		"down":                w.cluster.Faults().Down,
 		"expired-certificate": w.cluster.Faults().ExpiredCertificate,
+		"pings":               func(bool) { w.cluster.Faults().ForgePings() }, // once
 	}[args[0]]
 	if !known {
 		ts.Fatalf("no such fault: %v", args)
@@ -526,6 +528,18 @@ func (w *world) logged(ts *testscript.TestScript, args []string) {
 			ts.Fatalf("no line matches %s:\n%s", args[0], strings.Join(p.log, "\n"))
 		}
 		p.more.Wait()
+	}
+}
+
+// unlogged is `unlogged REGEXP`: no line so far is like that.
+func (w *world) unlogged(ts *testscript.TestScript, args []string) {
+	re, p := regexp.MustCompile(args[0]), w.process
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.log {
+		if re.MatchString(line) {
+			ts.Fatalf("it logged: %s", line)
+		}
 	}
 }
 

@@ -97,8 +97,9 @@ func codeOf(err error) codes.Code {
 	return codes.Unknown
 }
 
-// fail makes the error of a call: the caller's own cancellation stays itself,
-// and a refused connection under expired credentials says so.
+// fail makes the error of a call: the caller's own cancellation stays itself, and a
+// connection that was refused under expired credentials or ended for its pings says
+// so.
 func (c *Client) fail(ctx context.Context, op string, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("%s: %w", op, cause)
@@ -107,9 +108,20 @@ func (c *Client) fail(ctx context.Context, op string, err error) error {
 		if end, ok := c.creds.Expiry(); ok && time.Now().After(end) {
 			err = &ExpiredError{End: end, Err: err}
 		}
+		if strings.Contains(err.Error(), tooManyPings) {
+			err = &throwOut{err}
+		}
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }
+
+// throwOut is the end of a connection on which the cluster saw too many pings.
+type throwOut struct{ err error }
+
+func (e *throwOut) Error() string {
+	return "Teleport ended the connection, on which it saw too many pings (" + tooManyPings + ")"
+}
+func (e *throwOut) Unwrap() error { return e.err }
 
 // plain prints one of the module's reports, which have many lines, as one.
 type plain struct{ err error }

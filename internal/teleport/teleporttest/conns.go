@@ -9,8 +9,9 @@ import (
 
 // conns remembers the connections of listeners so that they can be broken.
 type conns struct {
-	mu   sync.Mutex
-	open map[net.Conn]struct{}
+	mu       sync.Mutex // guards what follows
+	open     map[net.Conn]struct{}
+	accepted int
 }
 
 // watch makes a listener whose connections are remembered until they are closed.
@@ -20,6 +21,12 @@ func (s *conns) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open)
+}
+
+func (s *conns) total() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
 }
 
 func (s *conns) drop() {
@@ -48,6 +55,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		l.conns.open = make(map[net.Conn]struct{})
 	}
 	l.conns.open[kept] = struct{}{}
+	l.conns.accepted++
 	return kept, nil
 }
 

@@ -33,6 +33,7 @@ type Faults struct {
 	slow      map[string]time.Duration // recordings, before each event
 	expired   bool                     // the server's certificate
 	stuck     map[string]bool          // chunks that never get past their first event
+	forged    int                      // floods of pings
 }
 
 func newFaults() *Faults {

@@ -53,7 +53,7 @@ type Options struct {
 	ChunkSize    int           // most events in a chunk; default 500
 	IdentityTTL  time.Duration // default 24 h; negative: expired
 	Principals   []string      // names in the identity's SSH certificate; default: those of a role without logins
-	MinPing      time.Duration // who pings more often is thrown out; default 10 s, and 60 s is what clients do
+	MinPing      time.Duration // who pings more often is thrown out; default 60 s, as Teleport has it and as its clients do
 	RecordAccess bool          // each session stream writes session.recording.access, as the real cluster does
 }
 
@@ -113,7 +113,7 @@ func (o *Options) setDefaults() {
 		o.ChunkSize = 500
 	}
 	if o.MinPing <= 0 {
-		o.MinPing = 10 * time.Second
+		o.MinPing = time.Minute
 	}
 	if o.IdentityTTL == 0 {
 		o.IdentityTTL = 24 * time.Hour
@@ -179,7 +179,7 @@ func (s *Server) Close() error {
 
 func (s *Server) newGRPC() *grpc.Server {
 	server := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(s.certs.serverTLS(s.faults.certificateExpired))),
+		grpc.Creds(forgery{credentials.NewTLS(s.certs.serverTLS(s.faults.certificateExpired)), s.faults}),
 		// Clients ping every 60 s, also without a stream; whoever forbids that
 		// gets no quiet connection.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: s.opts.MinPing, PermitWithoutStream: true}),
@@ -198,3 +198,6 @@ func (s *Server) DropConnections() { s.conns.drop() }
 
 // Connections is how many TCP connections are open.
 func (s *Server) Connections() int { return s.conns.count() }
+
+// Accepted is how many TCP connections there have been.
+func (s *Server) Accepted() int { return s.conns.total() }
