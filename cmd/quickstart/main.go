@@ -37,6 +37,7 @@ type options struct {
 	keep     bool
 	forward  bool
 	relays   bool
+	proxy    bool
 	pair     bool
 	takeover time.Duration
 	timeout  time.Duration
@@ -76,6 +77,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.bulk, "bulk", false, "simulate a cluster with the bulk export API (Teleport Cloud), not with search")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "seed of events and chaos")
 	f.BoolVar(&o.forward, "forward", false, "the handler sends by the forward protocol, not by HTTP")
+	f.BoolVar(&o.proxy, "proxy", false, "the handler reaches Teleport through a simulated proxy, by TLS routing")
 	f.BoolVar(&o.relays, "relays", false, "two relays; with --chaos one of them is killed and kept away until the other stands in, --kills times; --events come at --rate")
 	f.BoolVar(&o.pair, "pair", false, "two handlers that share their state in the S3 server; with --chaos the one that works is killed, stopped or cut off, --kills times; --events come at --rate")
 	f.DurationVar(&o.takeover, "takeover-after", 5*time.Second, "with --pair: how soon the other handler goes on")
@@ -95,6 +97,9 @@ func parseFlags(args []string) (options, error) {
 	}
 	if o.exit && o.events <= 0 {
 		return o, errors.New("--exit needs --events N")
+	}
+	if o.proxy && o.sim != "" {
+		return o, errors.New("--sim simulates an Auth service alone, without --proxy")
 	}
 	if o.relays && (o.pair || o.forward) {
 		return o, errors.New("--relays goes with neither --pair nor --forward")

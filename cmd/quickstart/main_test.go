@@ -12,6 +12,7 @@ func TestParseFlags(t *testing.T) {
 		{"--events 3 --exit 5", `unexpected argument "5"`},
 		{"--exit", "--exit needs --events N"},
 		{"--relays --pair", "--relays goes with neither"},
+		{"--sim :3025 --proxy", "without --proxy"},
 	} {
 		if _, err := parseFlags(strings.Fields(c.line)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.line, err, c.want)

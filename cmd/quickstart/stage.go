@@ -27,6 +27,7 @@ type stage struct {
 
 	s3       *s3test.Server
 	teleport *teleporttest.Server
+	proxy    *teleporttest.Proxy // with --proxy
 	relay    *child
 	relay2   *child // with --relays
 
@@ -69,7 +70,30 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 		s.close()
 		return nil, fmt.Errorf("start the simulated Teleport: %w", err)
 	}
+	if o.proxy {
+		if err := s.startProxy(ctx); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// startProxy puts a proxy before Teleport. Its web certificate is of an authority that
+// the handler finds through SSL_CERT_FILE.
+func (s *stage) startProxy(ctx context.Context) (err error) {
+	if s.proxy, err = teleporttest.StartProxy(ctx, s.teleport, teleporttest.ProxyOptions{Way: teleporttest.TLSRouting}); err != nil {
+		return err
+	}
+	return s.proxy.WriteRoots(s.path("web-ca.pem"))
+}
+
+// teleportAddr is where the handler reaches Teleport.
+func (s *stage) teleportAddr() string {
+	if s.proxy != nil {
+		return s.proxy.Addr()
+	}
+	return s.teleport.Addr()
 }
 
 // eventStart dates a fixed number of events into the last minutes, and an
@@ -145,7 +169,7 @@ func (s *stage) handlerArgs(storage, relayPort, metricsPort string) []string {
 	}
 	return []string{
 		"start", "--config", s.path("keys/teleport-event-handler.toml"),
-		"--storage", storage, "--teleport-addr", s.teleport.Addr(), "--teleport-identity", s.teleport.IdentityPath(),
+		"--storage", storage, "--teleport-addr", s.teleportAddr(), "--teleport-identity", s.teleport.IdentityPath(),
 		"--fluentd-url", urls, "--fluentd-session-url", sessionURLs,
 		"--start-time", s.startTime(), "--timeout", "200ms", "--metrics-addr", "127.0.0.1:" + metricsPort,
 	}
@@ -167,7 +191,7 @@ func (s *stage) startTime() string {
 // configure runs `handler configure`, as an administrator would. ECDSA keys are
 // made in no time; without --key-type they are RSA 4096 as Teleport's are.
 func (s *stage) configure(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.o.bin, "handler"), "configure", "--key-type", "ecdsa", s.path("keys"), s.teleport.Addr())
+	cmd := exec.CommandContext(ctx, filepath.Join(s.o.bin, "handler"), "configure", "--key-type", "ecdsa", s.path("keys"), s.teleportAddr())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("handler configure: %w\n%s", err, out)
@@ -184,6 +208,9 @@ func (s *stage) spawnAs(ctx context.Context, name, program string, args ...strin
 	c := &child{
 		name: name, path: filepath.Join(s.o.bin, program), args: args, dir: s.o.dir, env: []string{"AWS_ACCESS_KEY_ID=quickstart", "AWS_SECRET_ACCESS_KEY=quickstart"},
 		logPath: s.path(name + ".log"), done: make(chan struct{}),
+	}
+	if s.proxy != nil {
+		c.env = append(c.env, "SSL_CERT_FILE="+s.path("web-ca.pem"))
 	}
 	s.wg.Go(func() {
 		if err := c.run(ctx); err != nil && !c.stopping() {
@@ -272,6 +299,9 @@ func (s *stage) close() {
 		}
 	}
 	var errs []error
+	if s.proxy != nil {
+		errs = append(errs, s.proxy.Close())
+	}
 	if s.teleport != nil {
 		errs = append(errs, s.teleport.Close())
 	}
