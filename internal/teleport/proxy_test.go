@@ -1,6 +1,7 @@
 package teleport_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -227,3 +228,37 @@ func TestRefusalsAtStart(t *testing.T) {
 }
 
 const unknownAuthority = "signed by unknown authority"
+
+// TestExpiredThroughProxy: SSH refuses an expired identity before the Auth service
+// would, and it is still the identity that is named.
+func TestExpiredThroughProxy(t *testing.T) {
+	srv := start(t, teleporttest.Options{Seed: 1, IdentityTTL: time.Hour})
+	p := startProxy(t, srv, teleporttest.TLSRouting)
+	c := dial(t, srv, through(p), func(cfg *teleport.Config) { cfg.Refresh, cfg.Follow = 0, time.Millisecond })
+	if err := srv.WriteIdentity(srv.IdentityPath(), -time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Hour); time.Until(end) > 0; {
+		end, _ = c.Expiry()
+	}
+	p.DropConnections()
+	if _, _, err := c.Search(t.Context(), window()); !teleport.IsExpired(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLargeEventThroughProxy is more than a window of SSH holds.
+func TestLargeEventThroughProxy(t *testing.T) {
+	srv := start(t, teleporttest.Options{})
+	body := fmt.Appendf(nil, `{"event":"db.session.query","uid":"big","code":"TDB02I","db_query":%q}`, strings.Repeat("x", 9<<20))
+	if err := srv.Append(teleporttest.Event{Type: "db.session.query", Time: begin, Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tunnel", "upgrade"} {
+		c := dial(t, srv, through(startProxy(t, srv, ways[name])))
+		page, _, err := c.Search(t.Context(), window())
+		if err != nil || len(page) != 1 || len(page[0].AppendJSON(nil)) < 9<<20 {
+			t.Errorf("%s: %d events, %v", name, len(page), err)
+		}
+	}
+}
