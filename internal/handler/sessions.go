@@ -313,12 +313,23 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 	return true, s.state.done(p.SID)
 }
 
-// flush sends a batch and moves the session's index behind it.
+// recordingGrace is how long a recording's post that is in flight may take when
+// nothing else is: together with drainTime less than a stop may take.
+const recordingGrace = 8 * time.Second
+
+// flush sends a batch and moves the session's index behind it. A post that is in
+// flight outlives ctx: one whose outcome is not known would be sent again after the
+// next start.
 func (s *sessions) flush(ctx context.Context, p *pendingSession, batch *[]*Read) error {
 	if len(*batch) == 0 {
 		return nil
 	}
-	if err := s.deliver(ctx, p.SID, *batch); err != nil {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	posting, release := drainContext(ctx, recordingGrace)
+	defer release()
+	if err := s.deliver(posting, p.SID, *batch); err != nil {
 		return err
 	}
 	p.Index = (*batch)[len(*batch)-1].Index + 1

@@ -512,3 +512,27 @@ func TestStoppedSessionIsLeftToTheNextRun(t *testing.T) {
 		t.Errorf("the next run sent %q", next.got)
 	}
 }
+
+// TestStopWaitsForThePost: what the receiver has taken when the stop comes is not sent
+// again by the next run.
+func TestStopWaitsForThePost(t *testing.T) {
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	b := newBooth(t, dir, &tapes{n: 4, calls: map[string]int{}})
+	b.refuse = func(string, string) int {
+		stop()
+		return 0
+	}
+	if err := b.add(ctx, "s", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	b.finish(t)
+	next := newBooth(t, dir, &tapes{n: 4, calls: map[string]int{}})
+	if err := next.resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next.finish(t)
+	if got, want := slices.Concat(b.got, next.got), wantEvents("s", 4); len(b.got) == 0 || !slices.Equal(got, want) {
+		t.Errorf("the runs sent %q, then %q, want each of %d once", b.got, next.got, len(want))
+	}
+}
