@@ -124,6 +124,8 @@ type finder interface {
 	at() int
 	// drop takes the first at() bytes of b away, which are not needed any more.
 	drop(b []byte) []byte
+	// end is what of b[:at()] belongs to the value's last element.
+	end(b []byte) []byte
 }
 
 // value returns the next value whole.
@@ -135,7 +137,7 @@ func (d *Decoder) value(f finder) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case done:
-			return d.cut(f.at())
+			return d.cut(f)
 		case d.tooLarge(f.need()):
 			return nil, d.passOver(f)
 		}
@@ -152,24 +154,27 @@ func (d *Decoder) tooLarge(n int64) bool {
 
 // cut takes the first n bytes out of the buffer. Memory that a large message took
 // must not be held by the silence that follows it.
-func (d *Decoder) cut(n int) ([]byte, error) {
+func (d *Decoder) cut(f finder) ([]byte, error) {
+	n, option := f.at(), f.end(d.buf)
 	raw := d.buf[:n:n]
 	d.buf = d.buf[n:]
 	if len(d.buf) == 0 && n > firstRoom {
 		d.buf = nil
 	}
 	if d.tooLarge(int64(n)) {
-		return nil, &TooLargeError{Tag: tagAtStart(raw), Size: int64(n)}
+		return nil, &TooLargeError{Tag: tagAtStart(raw), Size: int64(n), Option: optionOf(option)}
 	}
 	return raw, nil
 }
 
-// passOver reads to the end of a value that is too large, keeping nothing of it.
+// passOver reads to the end of a value that is too large, keeping nothing of it but
+// what it ends with: there the sender says who it is, and what to call the message.
 func (d *Decoder) passOver(f finder) error {
 	lost := &TooLargeError{Tag: tagAtStart(d.buf)}
 	d.begin()
-	for {
+	for option := []byte(nil); ; {
 		lost.Size += int64(f.at())
+		option = keepOption(option, f.end(d.buf))
 		if d.buf = f.drop(d.buf); len(d.buf) == 0 {
 			d.buf = nil
 		}
@@ -182,10 +187,31 @@ func (d *Decoder) passOver(f finder) error {
 		}
 		if done {
 			lost.Size += int64(f.at())
+			lost.Option = optionOf(keepOption(option, f.end(d.buf)))
 			d.buf = f.drop(d.buf)
 			return lost
 		}
 	}
+}
+
+// largestOption is how much of a message that is passed over is kept.
+const largestOption = 4 << 10
+
+// keepOption appends more of an option; one byte too many says that it is too long.
+func keepOption(option, more []byte) []byte {
+	return append(option, more[:min(len(more), largestOption+1-len(option))]...)
+}
+
+func optionOf(raw []byte) *event.Record {
+	if len(raw) == 0 || len(raw) > largestOption {
+		return nil
+	}
+	v, _, err := event.ReadMsgpack(raw)
+	if err != nil {
+		return nil
+	}
+	option, _ := v.(*event.Record)
+	return option
 }
 
 // readOn reads more of a value; an end in the middle of it is no clean end.

@@ -139,6 +139,45 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// What goes with a message that is too large is read all the same, however the
+// stream is cut, unless it is long itself.
+func TestTooLargeKeepsOption(t *testing.T) {
+	option := event.NewRecord("chunk", "c", "of", event.NewRecord("a", int64(1)))
+	for name, parts := range map[string][]any{
+		"packed":          {"big", event.Binary(make([]byte, 30000)), option},
+		"little over":     {"big", event.Binary(make([]byte, 1000)), option},
+		"forward":         {"big", make([]any, 30000), option},
+		"message":         {"big", at1600, event.NewRecord("s", strings.Repeat("x", 30000)), option},
+		"none":            {"big", event.Binary(make([]byte, 30000))},
+		"a long one":      {"big", event.Binary(make([]byte, 30000)), event.NewRecord("chunk", "c", "s", strings.Repeat("x", 1<<20))},
+		"of another kind": {"big", event.Binary(make([]byte, 30000)), "chunk"},
+	} {
+		raw := msgpack(parts)
+		for cut := range 40 {
+			d := NewDecoder(io.MultiReader(bytes.NewReader(raw[:len(raw)-cut]), bytes.NewReader(raw[len(raw)-cut:])))
+			d.Limit = 1000
+			_, err := d.Next()
+			large := new(TooLargeError)
+			if !errors.As(err, &large) || large.Size != int64(len(raw)) {
+				t.Fatalf("%s: got %v of %d bytes", name, err, len(raw))
+			}
+			got, want := "", string(option.AppendJSON(nil))
+			if large.Option != nil {
+				got = string(large.Option.AppendJSON(nil))
+			}
+			if parts[len(parts)-1] != any(option) {
+				want = ""
+			}
+			if got != want {
+				t.Errorf("%s, cut %d: got %s, want %s", name, cut, got, want)
+			}
+			if cap(d.buf) > 2*usualRoom {
+				t.Errorf("%s: holds %d bytes", name, cap(d.buf))
+			}
+		}
+	}
+}
+
 // Lengths that are announced and never come cost no memory.
 func TestLies(t *testing.T) {
 	for name, lie := range map[string]string{

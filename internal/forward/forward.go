@@ -32,8 +32,9 @@ var ErrTooLarge = errors.New("message is larger than chunk_size_limit")
 
 // TooLargeError is an ErrTooLarge with what is known of the message.
 type TooLargeError struct {
-	Tag  string
-	Size int64 // bytes on the wire
+	Tag    string
+	Size   int64         // bytes on the wire
+	Option *event.Record // what goes with the message; nil: nothing, or nothing that could be kept
 }
 
 func (e *TooLargeError) Error() string { return ErrTooLarge.Error() }

@@ -12,12 +12,13 @@ type frame struct {
 	values int64 // values still to begin
 	skip   int64 // bytes of the present value still to pass over
 	pos    int
+	last   int // where the value's last element begins; -1: that is not known yet
 }
 
 // maxValues keeps the count from running over.
 const maxValues = 1 << 40
 
-func newFrame() *frame { return &frame{values: 1} }
+func newFrame() *frame { return &frame{values: 1, last: -1} }
 
 // more implements finder.
 func (f *frame) more(b []byte) (done bool, err error) {
@@ -31,6 +32,10 @@ func (f *frame) more(b []byte) (done bool, err error) {
 		}
 		if f.values == 0 {
 			return true, nil
+		}
+		// One value is left to begin, and its whole is what the array ends with.
+		if f.values == 1 && f.pos > 0 && f.last < 0 {
+			f.last = f.pos
 		}
 		if f.pos >= len(b) {
 			return false, nil
@@ -55,7 +60,16 @@ func (f *frame) at() int { return f.pos }
 // drop implements finder.
 func (f *frame) drop(b []byte) []byte {
 	b, f.pos = b[f.pos:], 0
+	f.last = min(f.last, 0)
 	return b
+}
+
+// end implements finder.
+func (f *frame) end(b []byte) []byte {
+	if f.last < 0 {
+		return nil
+	}
+	return b[f.last:f.pos]
 }
 
 // head takes the head of one value, when all of it is there.

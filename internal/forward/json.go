@@ -62,6 +62,9 @@ func (f *jsonFrame) drop(b []byte) []byte {
 	return b
 }
 
+// end implements finder: nobody asks it of JSON.
+func (f *jsonFrame) end([]byte) []byte { return nil }
+
 func decodeJSON(raw []byte, unpacked int64) (*Message, error) {
 	v, err := event.ParseJSON(raw)
 	if err != nil {

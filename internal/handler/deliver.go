@@ -77,12 +77,13 @@ func (d *delivery) collect(ctx context.Context, q *queue) (batch []*Read, home *
 	}
 	home = d.sender.home(r.ID)
 	limit := d.sender.batchSize(home)
+	most := d.sender.batchBytes(home)
 	batch = append(make([]*Read, 0, min(limit, 256)), r)
 	for size := len(r.Body); len(batch) < limit; {
 		if r = q.more(); r == nil {
 			break
 		}
-		if size += len(r.Body); size > d.sender.maxBytes || d.sender.home(r.ID) != home {
+		if size += len(r.Body); size > most || d.sender.home(r.ID) != home {
 			q.held = r
 			break
 		}
@@ -91,31 +92,49 @@ func (d *delivery) collect(ctx context.Context, q *queue) (batch []*Read, home *
 	return batch, home
 }
 
-// deliver sends a batch. One that is refused for good is halved until the event
-// that nobody wants stands alone.
+// deliver sends a batch, and in the end what got no answer while others did.
 func (d *delivery) deliver(ctx context.Context, home *relay, batch []*Read) error {
-	err := d.post(ctx, home, batch)
+	var late []*Read
+	if err := d.part(ctx, home, batch, &late); err != nil {
+		return err
+	}
+	for i := range late {
+		if err := d.part(ctx, home, late[i:i+1], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part sends some of a batch. What is refused for good, or gets no answer, is halved
+// until the event that nobody wants stands alone. One that gets no answer goes to
+// late, where there is one, and holds up its neighbours no longer.
+func (d *delivery) part(ctx context.Context, home *relay, batch []*Read, late *[]*Read) error {
+	err := d.post(ctx, home, batch, late != nil && !d.ordered)
 	final := new(refusal)
 	switch {
 	case err == nil:
 		return d.settle(ctx, batch)
-	case !errors.As(err, &final):
-		return err
-	case len(batch) > 1:
+	case halvable(batch, err):
 		half := len(batch) / 2
-		if err := d.deliver(ctx, home, batch[:half]); err != nil {
+		if err := d.part(ctx, home, batch[:half], late); err != nil {
 			return err
 		}
-		return d.deliver(ctx, home, batch[half:])
+		return d.part(ctx, home, batch[half:], late)
+	case errors.Is(err, errTooMuch):
+		*late = append(*late, batch...)
+		return nil
+	case !errors.As(err, &final):
+		return err
 	}
 	return d.bury(ctx, home, batch[0], final)
 }
 
-func (d *delivery) post(ctx context.Context, home *relay, batch []*Read) error {
+func (d *delivery) post(ctx context.Context, home *relay, batch []*Read, yields bool) error {
 	if d.dryRun {
 		return nil
 	}
-	return d.sender.send(ctx, home, "", batch)
+	return d.sender.sendUntil(ctx, home, "", batch, yields)
 }
 
 func (d *delivery) settle(ctx context.Context, batch []*Read) error {
@@ -135,7 +154,7 @@ func (d *delivery) settle(ctx context.Context, batch []*Read) error {
 // twenty in a row it is the configuration that is wrong and not the event: the
 // cursor stays, and the handler says so until it is mended.
 func (d *delivery) bury(ctx context.Context, home *relay, r *Read, why *refusal) error {
-	if err := d.brake.refused(ctx, d.sender.health, why, func() error { return d.post(ctx, home, []*Read{r}) }); err != nil {
+	if err := d.brake.refused(ctx, d.sender.health, why, func() error { return d.post(ctx, home, []*Read{r}, false) }); err != nil {
 		if errors.Is(err, errTaken) {
 			return d.settle(ctx, []*Read{r})
 		}

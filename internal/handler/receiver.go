@@ -11,8 +11,9 @@ import (
 // protocol.
 type receiver interface {
 	// post sends a request once and waits for the answer: nil when the events are
-	// taken, a [refusal] when they never will be, [errStale], or what may pass. The
-	// suffix goes behind the tag.
+	// taken, a [refusal] when they never will be, [errStale], an [unanswered] when
+	// they went out and nobody said anything, or what else may pass. The suffix goes
+	// behind the tag.
 	post(ctx context.Context, suffix string, batch []*Read) error
 	// offered is how many events it wants in one request: 1 when it said nothing.
 	offered() int
@@ -28,6 +29,24 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return fmt.Sprintf("refused with %d: %s", r.status, r.text) }
+
+// unanswered is that a request went out, or a part of it, and the connection was
+// closed or silent from then on. The forward protocol has no other word for "too
+// large" than that, nor has it another for "busy", and trouble in the network looks
+// the same.
+type unanswered struct{ err error }
+
+func (u *unanswered) Error() string { return u.err.Error() }
+func (u *unanswered) Unwrap() error { return u.err }
+
+// errTooMuch says that events got no answer so often that fewer should be tried, or
+// others.
+var errTooMuch = errors.New("events get no answer")
+
+// halvable reports that a batch which failed is to be tried in halves.
+func halvable(batch []*Read, err error) bool {
+	return len(batch) > 1 && (errors.As(err, new(*refusal)) || errors.Is(err, errTooMuch))
+}
 
 // busy is an answer that asks for patience.
 type busy struct {

@@ -25,9 +25,11 @@ import (
 // PackedForward message with a chunk id, and is done when the receiver has
 // acknowledged that id. Our relay does so after the fsync, as with HTTP.
 //
-// The protocol knows no refusal: who can not take events closes the connection,
-// whatever the reason, and they are sent again. Our relay says more, to our handler
-// alone: that an event is too large for it, or that another handler has come.
+// The protocol knows no refusal: who can not take events closes the connection or
+// says nothing, whatever the reason, and they are sent again; several that get no
+// answer time and again are sent in halves, lest it is their size. Our relay says
+// more, to our handler alone: that an event or a message is too large for it, or that
+// another handler has come.
 type forwardReceiver struct {
 	address  string // host:port
 	tag      string
@@ -136,14 +138,16 @@ func (l *forwardLink) exchange(message []byte, chunk string) error {
 		return err
 	}
 	if _, err := l.conn.Write(message); err != nil {
-		return fmt.Errorf("send message: %w", err)
+		return &unanswered{fmt.Errorf("send message: %w", err)}
 	}
 	answer, err := l.acks.Value()
-	if errors.Is(err, io.EOF) {
-		return errors.New("receiver closed the connection without an acknowledgement")
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF):
+		return &unanswered{errors.New("receiver closed the connection without an acknowledgement")}
+	case errors.Is(err, forward.ErrMalformed):
 		return fmt.Errorf("read acknowledgement: %w", err)
+	case err != nil:
+		return &unanswered{fmt.Errorf("read acknowledgement: %w", err)}
 	}
 	if _, err := forward.ReadHelo(answer); err == nil {
 		return errors.New("receiver asks for a shared key; take <security> away there and check client certificates in its place")

@@ -19,10 +19,13 @@ type relay struct {
 	url    string
 	others []*relay // in the order in which they stand in for this one
 
+	portion portion
+
 	mu    sync.Mutex // guards what follows
 	since time.Time  // failing without a success in between; zero: it works
 	probe time.Time  // when it is tried again, while others stand in
 	said  bool       // that it is away
+	took  time.Time  // when it last took or refused something
 }
 
 // probeInterval is how often a relay that is away is tried by one request.
@@ -96,7 +99,14 @@ func (r *relay) usable(patience time.Duration) bool {
 func (r *relay) worked() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.since, r.said = time.Time{}, false
+	r.since, r.said, r.took = time.Time{}, false, time.Now()
+}
+
+// tookSince reports that it has answered since then.
+func (r *relay) tookSince(t time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.took.After(t)
 }
 
 // news is true once while a relay is away.

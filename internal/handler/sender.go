@@ -54,12 +54,23 @@ func boolInt(b bool) int {
 
 // send posts events until they are taken or refused for good, or ctx ends.
 func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*Read) error {
-	at, moved := home.pick(s.patience), false
+	return s.sendUntil(ctx, home, suffix, batch, false)
+}
+
+// sendUntil is send, which with yields ends with [errTooMuch] also for one event
+// that gets no answer.
+func (s *sender) sendUntil(ctx context.Context, home *relay, suffix string, batch []*Read, yields bool) error {
+	if home.portion.exceeded(batch) {
+		return errTooMuch
+	}
+	at, moved, quiet := home.pick(s.patience), false, new(silence)
+	defer s.heard(quiet, batch)
 	for attempt := 0; ; attempt++ {
 		err := s.try(ctx, at, suffix, batch)
 		switch {
 		case err == nil:
 			s.taken(at, len(batch), moved || at != home)
+			s.learn(at, batch, attempt == 0 && !moved)
 			return nil
 		case errors.As(err, new(*refusal)):
 			at.worked()
@@ -70,6 +81,11 @@ func (s *sender) send(ctx context.Context, home *relay, suffix string, batch []*
 		s.counts.retries.Inc()
 		s.health.failing(at.shown(), err)
 		at.failed(s.patience)
+		if quiet.met(err) {
+			if err := s.unheard(at, quiet, batch, yields, err); err != nil {
+				return err
+			}
+		}
 		next := home.pick(s.patience)
 		if next != at {
 			s.announce(at, next, err)

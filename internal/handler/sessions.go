@@ -287,7 +287,8 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 	ctx, cancel := context.WithCancel(ctx) // a stream that is left early must end at the other side too
 	defer cancel()
 	var batch []*Read
-	size, limit := 0, s.sender.batchSize(s.sender.home(p.SID))
+	home := s.sender.home(p.SID)
+	size, limit := 0, s.sender.batchSize(home)
 	for e, err := range s.teleport.SessionEvents(ctx, p.SID, p.Index) {
 		if err != nil {
 			if sendErr := s.flush(ctx, p, &batch); sendErr != nil {
@@ -299,8 +300,8 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 			continue
 		}
 		batch = append(batch, &Read{Type: e.Type, ID: e.ID, Time: e.Time, Index: e.Index, SID: p.SID, Body: e.AppendJSON(nil)})
-		if size += len(batch[len(batch)-1].Body); len(batch) >= limit || size >= s.sender.maxBytes {
-			size, limit = 0, s.sender.batchSize(s.sender.home(p.SID))
+		if size += len(batch[len(batch)-1].Body); len(batch) >= limit || size >= s.sender.batchBytes(home) {
+			size, limit = 0, s.sender.batchSize(home)
 			if err := s.flush(ctx, p, &batch); err != nil {
 				return false, err
 			}
@@ -349,14 +350,14 @@ func (s *sessions) deliver(ctx context.Context, sid string, batch []*Read) error
 			s.log.Debug("Event sent", "id", r.ID, "index", r.Index, "ts", r.Time, "type", r.Type, "sid", sid)
 		}
 		return nil
-	case !errors.As(err, &final):
-		return err
-	case len(batch) > 1:
+	case halvable(batch, err):
 		half := len(batch) / 2
 		if err := s.deliver(ctx, sid, batch[:half]); err != nil {
 			return err
 		}
 		return s.deliver(ctx, sid, batch[half:])
+	case !errors.As(err, &final):
+		return err
 	}
 	return s.bury(ctx, home, suffix, batch[0], final)
 }

@@ -120,6 +120,7 @@ func (c *forwardConn) unread(ctx context.Context, err error) bool {
 		in.tally.drop("too large", 1)
 		in.rejects.calm.warn(in.env.Log, "Input chunk size is larger than 'chunk_size_limit', dropped:",
 			"tag", large.Tag, "host", c.peer.address, "limit", in.chunkLimit, "size", large.Size)
+		c.tellOurs(large.Option, err)
 		return true
 	case errors.As(err, &packed):
 		c.unexpected("packed", err, "tag", packed.Tag)

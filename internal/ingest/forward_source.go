@@ -40,21 +40,22 @@ func withForwardSource(ctx context.Context, m *forward.Message) context.Context 
 // will never be taken, or that another handler has taken its place. Any other
 // sender sees the connection close. The answer is {"refused": chunk, "status":
 // as over HTTP, "reason": text}.
-func (c *forwardConn) tellOurs(m *forward.Message, err error) {
+func (c *forwardConn) tellOurs(option *event.Record, err error) {
 	status := 0
 	switch {
-	case errors.Is(err, buffer.ErrTooLarge):
+	case errors.Is(err, buffer.ErrTooLarge), errors.Is(err, forward.ErrTooLarge):
 		status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, buffer.ErrStaleSource):
 		status = http.StatusConflict
 	}
-	if m.Option == nil || !m.HasChunk || status == 0 {
+	if option == nil || status == 0 {
 		return
 	}
-	if _, ours := m.Option.Get("sluice_source"); !ours {
+	chunk, asked := option.Get("chunk")
+	if _, ours := option.Get("sluice_source"); !ours || !asked {
 		return
 	}
 	_ = c.conn.SetWriteDeadline(time.Now().Add(ackTime))
-	answer := event.NewRecord("refused", m.Chunk, "status", int64(status), "reason", err.Error())
+	answer := event.NewRecord("refused", event.Text(chunk), "status", int64(status), "reason", err.Error())
 	_, _ = c.conn.Write(event.AppendMsgpack(nil, answer)) // lost: it sends again
 }

@@ -114,7 +114,7 @@ func (c *forwardConn) emit(ctx context.Context, m *forward.Message, es event.Str
 		c.in.tally.drop("emit failed", len(es))
 	}
 	c.failed(m.Tag, err)
-	c.tellOurs(m, err)
+	c.tellOurs(m.Option, err)
 	return false
 }
 

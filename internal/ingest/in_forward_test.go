@@ -194,6 +194,33 @@ func TestForwardEventTooLarge(t *testing.T) {
 	}
 }
 
+// Our own handler learns that a message is larger than chunk_size_limit, however it
+// is cut on its way, and goes on over the same connection. Nobody else hears a word.
+func TestForwardTellsOursTooLarge(t *testing.T) {
+	s := startForward(t, "chunk_size_limit 400")
+	for _, n := range []int{395, 500, 100 << 10} {
+		list := []any{[]any{int64(1), event.NewRecord("s", strings.Repeat("x", n))}}
+		for name, entries := range map[string]any{"packed": event.Binary(make([]byte, n)), "forward": list} {
+			c := s.dial()
+			c.send([]any{"a", entries, event.NewRecord("size", 1, "chunk", "c1", "sluice_source", strings.Repeat("s", 100))})
+			v, err := c.d.Value()
+			answer, _ := v.(*event.Record)
+			if err != nil || answer == nil {
+				t.Fatalf("%s of %d: got %v, %v", name, n, v, err)
+			}
+			which, _ := answer.Get("refused")
+			status, _ := answer.Get("status")
+			if which != "c1" || status != int64(413) {
+				t.Errorf("%s of %d: got %s", name, n, answer.AppendJSON(nil))
+			}
+			c.send([]any{"a", entries, event.NewRecord("chunk", "c2")}, message("a", 1, "c3"))
+			if got := c.ack(); got != "c3" {
+				t.Errorf("%s of %d: a stranger's message was answered with %s", name, n, got)
+			}
+		}
+	}
+}
+
 // With skip_invalid_event false a sender keeps a message that holds invalid events.
 func TestForwardRefusesInvalid(t *testing.T) {
 	s := startForward(t, "skip_invalid_event false")
