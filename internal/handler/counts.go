@@ -23,6 +23,8 @@ type counts struct {
 	givenUp         prometheus.Counter
 	skipped         prometheus.Counter
 	elsewhere       prometheus.Counter
+	chunksGone      prometheus.Counter
+	stuck           *prometheus.GaugeVec
 	leader          prometheus.Gauge
 	locks           *prometheus.CounterVec
 
@@ -46,10 +48,21 @@ func newCounts(m *metrics.Registry) *counts {
 		missingNow:      m.Gauge("handler_recordings_missing", "Recordings that are missing or broken just now and will be asked for again.").WithLabelValues(),
 		givenUp:         m.Counter("handler_recordings_given_up_total", "Recordings that were missing or broken for too long.").WithLabelValues(),
 		skipped:         m.Counter("handler_events_skipped_total", "Events left out because `state skip` named them.").WithLabelValues(),
+		chunksGone:      m.Counter("handler_chunks_gone_total", "Chunks of the audit log that the cluster no longer has and that were not read to their end.").WithLabelValues(),
+		stuck:           newStuck(m),
 		leader:          m.Gauge("handler_leader", "1 while this handler works on the state, 0 while it stands by for another.").WithLabelValues(),
 		elsewhere:       m.Counter("handler_events_failed_over_total", "Events that another relay took than the one chosen by their id: each may be stored twice.").WithLabelValues(),
 		locks:           m.Counter("handler_locks_total", "Lock calls, by result.", "result"),
 	}
+}
+
+// newStuck begins every group at nought, so that a rule need not care which there are.
+func newStuck(m *metrics.Registry) *prometheus.GaugeVec {
+	v := m.Gauge("handler_stuck", "What fails again and again while others of its kind go on, by kind.", "what")
+	for _, what := range []string{stuckChunks, stuckWindows, stuckLookBack, stuckRecordings, stuckEvents} {
+		v.WithLabelValues(what).Set(0)
+	}
+	return v
 }
 
 func (c *counts) posted(status string, took time.Duration, _ int) {

@@ -1,19 +1,24 @@
 package handler
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // health is what /readyz and the logs say about the outside world: which parts
 // do not work just now, since when, and why.
 type health struct {
-	log *slog.Logger // may be nil
+	log   *slog.Logger         // may be nil
+	stuck *prometheus.GaugeVec // how many of each group; may be nil
 
 	mu      sync.Mutex
 	broken  map[string]trouble
+	groups  map[string]map[string]trouble // of many alike, those that fail again and again
 	lastLog map[string]time.Time
 	quiet   map[string]int
 }
@@ -24,7 +29,7 @@ type trouble struct {
 }
 
 func newHealth() *health {
-	return &health{broken: map[string]trouble{}, lastLog: map[string]time.Time{}, quiet: map[string]int{}}
+	return &health{broken: map[string]trouble{}, groups: map[string]map[string]trouble{}, lastLog: map[string]time.Time{}, quiet: map[string]int{}}
 }
 
 func (h *health) ok(part string) {
@@ -36,12 +41,65 @@ func (h *health) ok(part string) {
 func (h *health) failing(part string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t, was := h.broken[part]
+	note(h.broken, part, err)
+}
+
+func note(all map[string]trouble, name string, err error) {
+	t, was := all[name]
 	if !was {
 		t.since = time.Now()
 	}
 	t.err = err
-	h.broken[part] = t
+	all[name] = t
+}
+
+// What fails again and again while others of its kind go on.
+const (
+	stuckChunks     = "chunks"     // of bulk export
+	stuckWindows    = "windows"    // of a search
+	stuckLookBack   = "look-back"  // the search for late events
+	stuckRecordings = "recordings" // tried again and neither missing nor given up
+	stuckEvents     = "events"     // that a receiver leaves without an answer
+)
+
+// failingOne says that one of a group fails again and again, until passed names it.
+func (h *health) failingOne(group, name string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.groups[group] == nil {
+		h.groups[group] = map[string]trouble{}
+	}
+	note(h.groups[group], name, err)
+	h.count(group)
+}
+
+// passed takes back what failingOne said.
+func (h *health) passed(group, name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, was := h.groups[group][name]; was {
+		delete(h.groups[group], name)
+		h.count(group)
+	}
+}
+
+// count is called under the lock.
+func (h *health) count(group string) {
+	if h.stuck != nil {
+		h.stuck.WithLabelValues(group).Set(float64(len(h.groups[group])))
+	}
+}
+
+// shownOf is a group in one line: how many there are, and the one that has failed for
+// longest.
+func shownOf(group string, all map[string]trouble) string {
+	first := ""
+	for name, t := range all {
+		if since := all[first].since; first == "" || t.since.Before(since) || t.since.Equal(since) && name < first {
+			first = name
+		}
+	}
+	return fmt.Sprintf("%s: %d failing again and again, for longest %.200s: %v (since %s)", group, len(all), first, all[first].err, all[first].since.UTC().Format(time.RFC3339))
 }
 
 // problems lists what is broken, sorted.
@@ -51,6 +109,11 @@ func (h *health) problems() []string {
 	var all []string
 	for part, t := range h.broken {
 		all = append(all, part+": "+t.err.Error()+" (since "+t.since.UTC().Format(time.RFC3339)+")")
+	}
+	for group, some := range h.groups {
+		if len(some) > 0 {
+			all = append(all, shownOf(group, some))
+		}
 	}
 	slices.Sort(all)
 	return all

@@ -45,7 +45,7 @@ func (c *StartCmd) Run(ctx context.Context, log *slog.Logger, m *metrics.Registr
 	}
 	defer lock.Unlock()
 	h := &handler{cmd: c, dir: dir, log: log, counts: newCounts(m), health: newHealth(), metrics: m, began: time.Now()}
-	h.health.log = log
+	h.health.log, h.health.stuck = log, h.counts.stuck
 	defer func() {
 		h.close()
 		h.share.leave(ctx) // last: what close writes belongs to it

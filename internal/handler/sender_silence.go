@@ -63,7 +63,7 @@ func (s *sender) unheard(at *relay, q *silence, batch []*Read, yields bool, err 
 		return nil
 	}
 	err = fmt.Errorf("it gets no answer from %s, of %d bytes, while others are taken; it is tried for ever. If it is above the receiver's chunk_size_limit, raise that, or leave the event out by handler state skip --event: %w", at.shown(), size, err)
-	s.health.failing(eventPart(batch[0]), err)
+	s.health.failingOne(stuckEvents, batch[0].ID, err)
 	if !q.said {
 		q.said = true
 		s.log.Error("An event gets no answer", "id", batch[0].ID, "type", batch[0].Type, "error", err)
@@ -84,11 +84,9 @@ func (s *sender) learn(at *relay, batch []*Read, atOnce bool) {
 // heard ends what unheard said.
 func (s *sender) heard(q *silence, batch []*Read) {
 	if q.said {
-		s.health.ok(eventPart(batch[0]))
+		s.health.passed(stuckEvents, batch[0].ID)
 	}
 }
-
-func eventPart(r *Read) string { return "event " + r.ID }
 
 // batchBytes is how many bytes of events may go into one request to a relay.
 func (s *sender) batchBytes(r *relay) int { return r.portion.most(s.maxBytes) }

@@ -161,7 +161,7 @@ func TestSilentEvent(t *testing.T) {
 		if got := m.got(); len(got) != 500 || slices.Contains(got, "e77") {
 			t.Errorf("%d of 500 were taken", len(got))
 		}
-		if got := strings.Join(d.h.health.problems(), "\n"); !strings.Contains(got, "event e77: it gets no answer from forward://relay/t, of ") {
+		if got := strings.Join(d.h.health.problems(), "\n"); !strings.Contains(got, "events: 1 failing again and again, for longest e77: it gets no answer from forward://relay/t, of ") {
 			t.Errorf("problems: %s", got)
 		}
 		time.Sleep(time.Hour)

@@ -200,6 +200,7 @@ func (s *sessions) wait(ctx context.Context) {
 // follow tries a session until it is sent whole, given up, or ctx ends. It is true
 // when that is on disk, so that nobody sends the session again.
 func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
+	defer s.sender.health.passed(stuckRecordings, p.SID)
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		done, err := s.once(ctx, &p)
 		if done && err != nil {
@@ -213,8 +214,10 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 		}
 		if teleport.IsNotFound(err) {
 			s.missed(p)
+			s.sender.health.passed(stuckRecordings, p.SID)
 		} else {
 			s.log.Warn("Failed processing session recording, will try again", "sid", p.SID, "index", p.Index, "error", err)
+			s.stuck(attempt, p, err)
 		}
 		s.note(func() { s.queued[p.SID] = restsAfter(attempt, err) })
 		if sleep(ctx, s.pause(attempt)) != nil {
@@ -223,6 +226,13 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 		s.note(func() { s.queued[p.SID] = false })
 	}
 	return false
+}
+
+// stuck shows a recording that is there and can not be sent, after a few minutes.
+func (s *sessions) stuck(attempt int, p pendingSession, err error) {
+	if attempt+1 >= stuckAfter {
+		s.sender.health.failingOne(stuckRecordings, p.SID, fmt.Errorf("at event %d: %w", p.Index, err))
+	}
 }
 
 // recordingPause grows from 3 s to 10 min. Each attempt makes the cluster write an

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type exportChunk struct {
 	queued   bool
 	read     bool // to its end
 	failures int
+	barren   int   // of the failures, those since the last one behind which there was a new event
+	failedAt int64 // rows at the last failure
 	err      error
 	due      time.Time
 }
@@ -34,6 +37,10 @@ type exportChunk struct {
 const (
 	firstChunkPause = time.Second
 	maxChunkPause   = 90 * time.Second
+	// stuckAfter is after how many failures without a new event in between it is shown
+	// as one that may fail for ever; with new events it takes manyFailures.
+	stuckAfter   = 6
+	manyFailures = 30
 )
 
 // newChunk is called under the lock, or before there is company.
@@ -144,20 +151,44 @@ func (x *exportSource) afterChunk(c *exportChunk, err error) {
 	switch {
 	case err == nil:
 		c.read = true
+		x.cfg.health.passed(stuckChunks, c.key())
 	case teleport.IsNotFound(err) && !c.listed:
-		x.cfg.log.Warn("A chunk of the audit log is gone before it was read to its end", "date", c.date.name, "chunk", c.name)
-		c.read = true
+		x.lost(c)
 	default:
-		c.failures++
-		pause := min(firstChunkPause<<min(c.failures-1, 8), maxChunkPause)
-		x.cfg.log.Warn("Failed to read a chunk of the audit log, will try again", "date", c.date.name, "chunk", c.name, "failures", c.failures, "retry_in", pause, "error", err)
-		c.due = time.Now().Add(pause)
-		x.enqueue(c)
+		x.failed(c, err)
 	}
 	if err == nil {
 		x.ledger.touch()
 	}
 	x.queue.finished()
+}
+
+// key names a chunk to people.
+func (c *exportChunk) key() string { return c.date.name + "/" + c.name }
+
+// lost gives up a chunk that nobody has any more.
+func (x *exportSource) lost(c *exportChunk) {
+	c.read = true
+	x.cfg.health.passed(stuckChunks, c.key())
+	x.cfg.log.Error("A chunk of the audit log is gone before it was read to its end, its other events are lost", "date", c.date.name, "chunk", c.name, "events_read", c.rows)
+	if x.cfg.gone != nil {
+		x.cfg.gone()
+	}
+}
+
+// failed puts a chunk back for later.
+func (x *exportSource) failed(c *exportChunk, err error) {
+	c.failures++
+	if c.barren++; c.rows > c.failedAt {
+		c.barren, c.failedAt = 1, c.rows
+	}
+	pause := min(firstChunkPause<<min(c.failures-1, 8), maxChunkPause)
+	x.cfg.log.Warn("Failed to read a chunk of the audit log, will try again", "date", c.date.name, "chunk", c.name, "events_read", c.rows, "failures", c.failures, "retry_in", pause, "error", err)
+	if c.barren >= stuckAfter || c.failures >= manyFailures {
+		x.cfg.health.failingOne(stuckChunks, c.key(), fmt.Errorf("after %d events: %w", c.rows, err))
+	}
+	c.due = time.Now().Add(pause)
+	x.enqueue(c)
 }
 
 // chunkQueue hands out chunks in order, those that failed not before they are

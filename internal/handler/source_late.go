@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/teleport"
@@ -20,6 +21,7 @@ const (
 type rescans struct {
 	begun       bool // what an earlier process left unread is read
 	short, full time.Time
+	failed      int // looks in a row
 }
 
 // rescan looks for late events when it is time to. Called at the tail only:
@@ -37,7 +39,7 @@ func (s *searchSource) rescan(ctx context.Context, deliver func(context.Context,
 		s.mu.Lock()
 		from := s.covered
 		s.mu.Unlock()
-		if err := s.lookAgain(ctx, from, s.passed(), deliver); err != nil {
+		if err := s.look(ctx, from, s.passed(), deliver); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -48,7 +50,7 @@ func (s *searchSource) rescan(ctx context.Context, deliver func(context.Context,
 		s.rescans.full = afterLook(now, fullInterval)
 		s.rescans.short = afterLook(now, shortInterval)
 	case !now.Before(s.rescans.short):
-		if err := s.lookAgain(ctx, s.passed().Add(-min(shortLook, s.cfg.lookBack)), s.passed(), deliver); err != nil {
+		if err := s.look(ctx, s.passed().Add(-min(shortLook, s.cfg.lookBack)), s.passed(), deliver); err != nil {
 			return err
 		}
 		s.rescans.short = afterLook(now, shortInterval)
@@ -70,6 +72,25 @@ func (s *searchSource) passed() time.Time {
 // is over now.
 func afterLook(began time.Time, interval time.Duration) time.Time {
 	return began.Add(max(interval, lookShare*time.Since(began)))
+}
+
+// look is lookAgain, and says in /readyz when it fails again and again: new events
+// are read meanwhile.
+func (s *searchSource) look(ctx context.Context, from, to time.Time, deliver func(context.Context, *Read) error) error {
+	err := s.lookAgain(ctx, from, to, deliver)
+	switch {
+	case err == nil:
+		s.rescans.failed = 0
+		s.cfg.health.passed(stuckLookBack, windowPart)
+		return nil
+	case ctx.Err() != nil:
+		return err
+	}
+	err = fmt.Errorf("look for late events from %s to %s: %w", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339), err)
+	if s.rescans.failed++; s.rescans.failed >= stuckAfter {
+		s.cfg.health.failingOne(stuckLookBack, windowPart, err)
+	}
+	return err
 }
 
 // lookAgain delivers what is new in a stretch that was read before.

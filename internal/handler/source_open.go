@@ -38,6 +38,7 @@ type sourceConfig struct {
 	workers    int // chunks read at the same time
 	start      time.Time
 	exitOnLast bool
+	gone       func()    // told of each chunk that the cluster lost before it was read; may be nil
 	skipped    func()    // told of each event that skipIDs leave out; may be nil
 	inFlight   func(int) // told how much is under way, whenever state is written; may be nil
 }
@@ -55,6 +56,7 @@ func (c *StartCmd) newSource(_ context.Context, h *handler, id *identity) (*audi
 		batch: c.Batch, timeout: c.Timeout, window: c.WindowSize, lookBack: c.LookBack,
 		workers: max(c.Concurrency, 3), exitOnLast: c.ExitOnLastEvent,
 		skipped:  h.counts.skipped.Inc,
+		gone:     h.counts.chunksGone.Inc,
 		inFlight: func(n int) { h.counts.backlog.Set(float64(n)) },
 	}
 	return openSource(cfg, c.StartTime)

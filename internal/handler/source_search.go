@@ -35,6 +35,7 @@ type searchSource struct {
 	recent  [2]map[fingerprint]bool // events of this page and the one before
 	limit   int                     // events of a page
 	idle    int                     // pages in a row that brought nothing
+	failed  int                     // pages in a row that could not be read
 	rescans rescans
 	resumed bool
 	found   mark // what was on disk
@@ -121,8 +122,10 @@ func (s *searchSource) step(ctx context.Context, deliver func(context.Context, *
 		return again, err
 	}
 	if err != nil {
-		return pause, err
+		return pause, s.unread(err)
 	}
+	s.failed = 0
+	s.cfg.health.passed(stuckWindows, windowPart)
 	fresh, err := s.take(ctx, page, deliver)
 	if err != nil {
 		return pause, err
@@ -149,6 +152,18 @@ func (s *searchSource) step(ctx context.Context, deliver func(context.Context, *
 	}
 	s.idle = 0
 	return tail, nil
+}
+
+// windowPart is the name of what a search reads just now: there is one such place.
+const windowPart = "reading"
+
+// unread says where reading stands when a page can not be read.
+func (s *searchSource) unread(err error) error {
+	err = fmt.Errorf("page of the window of %s, behind event %.80q, cursor %.200q: %w", s.at.window.UTC().Format(time.RFC3339Nano), s.at.id, s.at.cursor, err)
+	if s.failed++; s.failed >= stuckAfter {
+		s.cfg.health.failingOne(stuckWindows, windowPart, err)
+	}
+	return err
 }
 
 // standsStill says that nothing more can be read, though the cluster answers.
