@@ -61,11 +61,10 @@ func (o *FolderOptions) sharedView(ctx context.Context) ([]*stateView, func(), e
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := os.MkdirTemp("", "handler-state-")
+	dir, done, err := lockedWorkFolder(os.TempDir(), commandPrefix, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err
 	}
-	done := func() { _ = os.RemoveAll(dir) }
 	for attempt := 0; ; attempt++ {
 		m, err := copyShared(ctx, store, dir)
 		if err == nil {
@@ -112,7 +111,7 @@ func (v *stateView) inspect(ctx context.Context) (*FolderStatus, error) {
 	}
 	if v.store != nil {
 		f.Folder, f.Running, f.Holder = v.store.String(), !v.m.Released, v.m.Holder
-		f.Written = time.Time{} // the copy's
+		f.Written, f.PID = time.Time{}, "" // the copy's
 	}
 	letters, err := v.letters(ctx)
 	f.DeadLetters = len(letters)
@@ -184,7 +183,7 @@ func (o *FolderOptions) takeShared(ctx context.Context) (string, func() error, e
 	if err != nil {
 		return "", nil, err
 	}
-	dir, err := os.MkdirTemp("", "handler-state-")
+	dir, done, err := lockedWorkFolder(os.TempDir(), commandPrefix, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", nil, err
 	}
@@ -193,14 +192,14 @@ func (o *FolderOptions) takeShared(ctx context.Context) (string, func() error, e
 	defer cancel()
 	if err := s.join(waiting); err != nil {
 		s.leave(ctx)
-		_ = os.RemoveAll(dir)
+		done()
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = errors.New("a handler works on it; stop it first, and those that stand by")
 		}
 		return "", nil, fmt.Errorf("take %s: %w", store, err)
 	}
 	return dir, func() error {
-		defer os.RemoveAll(dir)
+		defer done()
 		return s.publish(context.WithoutCancel(ctx), true)
 	}, nil
 }

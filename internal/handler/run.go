@@ -32,7 +32,7 @@ func (c *StartCmd) Run(ctx context.Context, log *slog.Logger, m *metrics.Registr
 		return err
 	}
 	c.logOptions(log)
-	dir, err := c.stateDir()
+	dir, err := c.stateDir(log)
 	if err != nil {
 		return err
 	}
@@ -114,10 +114,10 @@ func takeFolder(ctx context.Context, dir string) (*state.DirLock, error) {
 
 // stateDir is <storage>/<host>_<port>, as upstream names it; a dry run gets a
 // fresh folder below it.
-func (c *StartCmd) stateDir() (string, error) {
+func (c *StartCmd) stateDir(log *slog.Logger) (string, error) {
 	if s3state.Is(c.Storage) {
 		// Only a working copy: what lasts is in the bucket.
-		return os.MkdirTemp("", "teleport-event-handler-")
+		return newWorkFolder(os.TempDir(), workerPrefix, log)
 	}
 	name, err := folderName(c.TeleportAddr)
 	if err != nil {
@@ -133,7 +133,7 @@ func (c *StartCmd) stateDir() (string, error) {
 	if err := state.MkdirAll(filepath.Join(dir, "dry_run")); err != nil {
 		return "", err
 	}
-	return os.MkdirTemp(filepath.Join(dir, "dry_run"), "")
+	return newWorkFolder(filepath.Join(dir, "dry_run"), "", log)
 }
 
 // handler is everything that runs between Teleport and the receiver.

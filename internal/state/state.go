@@ -176,8 +176,8 @@ func appendSynced(f *os.File, data []byte) error {
 // DirLock is the right to use a folder; one process has it.
 type DirLock struct{ f *os.File }
 
-// lockName is the file that carries the lock.
-const lockName = ".lock"
+// LockName is the file that carries the lock.
+const LockName = ".lock"
 
 // ErrLocked is that another process uses the folder.
 var ErrLocked = errors.New("folder is in use by another process")
@@ -186,7 +186,7 @@ var ErrLocked = errors.New("folder is in use by another process")
 // the process ends in whatever way. [ErrLocked] when another has it; the message
 // names that process. A file system that knows no flock is an error.
 func Lock(dir string) (*DirLock, error) {
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, LockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("lock folder: %w", err)
@@ -209,7 +209,7 @@ func Lock(dir string) (*DirLock, error) {
 // Holder reports whether a process has a folder, and the pid that it noted, "" when
 // that is not known. To look, it holds the lock itself for a moment.
 func Holder(dir string) (pid string, held bool, err error) {
-	f, err := os.Open(filepath.Join(dir, lockName))
+	f, err := os.Open(filepath.Join(dir, LockName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
 	}
