@@ -437,6 +437,7 @@ func TestLargeStateKeepsTheLease(t *testing.T) {
 		if err := second.join(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		second.rest()
 		if fmt.Sprint(treeOf(t, second.folder.dir)) != fmt.Sprint(treeOf(t, first.folder.dir)) {
 			t.Error("the state is another one")
 		}
@@ -502,6 +503,7 @@ func TestShareForgetsWhatIsPublished(t *testing.T) {
 	if err := next.join(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	next.rest()
 	again, err := loadIdentity(next.folder.dir, false)
 	if err != nil || again.source != id.source || again.start <= id.start {
 		t.Errorf("source %s, start %d after %s, %d: %v", again.source, again.start, id.source, id.start, err)

@@ -33,6 +33,7 @@ type share struct {
 	wrote time.Duration // when that was, by the lease's clock
 	held  bool          // the lease was ours
 	whole bool          // the folder holds all of the state
+	rest  func()        // ends what keep began
 
 	// What is shared, known once it was read.
 	identity *identity
@@ -74,8 +75,8 @@ func newShare(b blockBucket, dir string, takeover time.Duration, log *slog.Logge
 		lease: l, ttl: ttl, log: log, health: newHealth(),
 		folder: &sharedFolder{dir: dir, bucket: b, mark: l.holder[:12], cache: map[string]cachedFile{}, stored: map[string]bool{}},
 		still:  func(f func() error) error { return f() },
+		rest:   func() {},
 	}
-	s.folder.renew = s.renew
 	return s
 }
 
@@ -110,19 +111,57 @@ func (s *share) prove(ctx context.Context, store *s3state.Store) error {
 	}
 }
 
+// join waits for the lease and fetches the state. From then on until the first
+// publication the lease is renewed by itself: one slow answer of the store, or the
+// way to Teleport, may take longer than it lasts.
 func (s *share) join(ctx context.Context) error {
 	m, err := s.lease.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	s.last, s.wrote, s.held = m.Files, s.lease.clock(), true
-	if err := s.folder.adopt(ctx); err != nil {
-		return err
+	fetching := s.keep(ctx)
+	err = s.folder.adopt(fetching)
+	if err == nil {
+		err = s.folder.fetch(fetching, m.Files)
 	}
-	if err := s.folder.fetch(ctx, m.Files); err != nil {
-		return err
+	if cause := context.Cause(fetching); errors.Is(cause, errStale) {
+		return cause
 	}
-	s.whole = true
+	s.whole = err == nil
+	return err
+}
+
+// keep renews the lease until rest is called. The context that it returns ends with
+// [errStale] when the lease is lost.
+func (s *share) keep(ctx context.Context) context.Context {
+	ctx, end := context.WithCancelCause(ctx)
+	keeping, cease := context.WithCancel(context.WithoutCancel(ctx)) // a stop lets go in order
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.renewing(keeping); err != nil {
+			end(err)
+		}
+	})
+	s.rest = sync.OnceFunc(func() {
+		cease()
+		wg.Wait()
+		end(nil)
+		s.folder.renew = s.renew // from here on whoever puts the state does it
+	})
+	return ctx
+}
+
+func (s *share) renewing(ctx context.Context) error {
+	for sleep(ctx, s.publishEvery()) == nil {
+		err := s.write(ctx, s.last, false)
+		if errors.Is(err, errStale) {
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("Failed to renew the lease of the shared state, will try again", "error", err)
+		}
+	}
 	return nil
 }
 
@@ -200,6 +239,7 @@ func (s *share) keepPublishing(ctx context.Context) error {
 
 // publish puts the state of this moment into the bucket.
 func (s *share) publish(ctx context.Context, release bool) error {
+	s.rest()
 	var all []content
 	var forget uint64
 	err := s.still(func() (err error) {
@@ -250,6 +290,7 @@ func (s *share) leave(ctx context.Context) {
 // release lets go with the state of the folder; of one that was not fetched whole,
 // with the state as it was found.
 func (s *share) release(ctx context.Context) error {
+	s.rest()
 	switch {
 	case s.whole:
 		return s.publish(ctx, true)

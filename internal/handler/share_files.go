@@ -46,8 +46,8 @@ type sharedFolder struct {
 	mark   string                // begins the names of blocks that this process makes
 	cache  map[string]cachedFile // by name
 	stored map[string]bool       // blocks in the bucket, as far as is known
-	// renew is called between blocks: many of them may take longer than a lease
-	// lasts. nil: nothing is to be renewed.
+	// renew is called between blocks that are put or removed: many of them may take
+	// longer than a lease lasts. nil: nothing is to be renewed, or another sees to it.
 	renew func(context.Context) error
 }
 
@@ -93,9 +93,6 @@ func (f *sharedFolder) fetch(ctx context.Context, files []sharedFile) error {
 			return err
 		}
 		f.cache[file.Name] = cachedFile{info, file}
-		if err := f.alive(ctx); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -112,7 +109,7 @@ func (f *sharedFolder) fetchBlocks(ctx context.Context, names []string) (data []
 			wg.Go(func() { blocks[i], _, errs[i] = f.bucket.Get(ctx, blockFolder+"/"+name) })
 		}
 		wg.Wait()
-		if err := errors.Join(append(errs, f.alive(ctx))...); err != nil {
+		if err := errors.Join(errs...); err != nil {
 			return nil, fmt.Errorf("read shared state: %w", err)
 		}
 		for i, name := range some {

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -42,6 +43,7 @@ func TestInterruptedFetchLeavesTheStateWhole(t *testing.T) {
 	if err := third.join(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	third.rest()
 	if took := time.Since(began); took > third.ttl/2 {
 		t.Errorf("waited %v for a state that nobody holds", took)
 	}
@@ -119,20 +121,113 @@ func (b *slowDeletes) Delete(ctx context.Context, name string) error {
 	return b.memoryBucket.Delete(ctx, name)
 }
 
-// Many small files take long to write as well.
-func TestFetchOfSmallFilesKeepsTheLease(t *testing.T) {
-	t.Parallel()
-	f := testFolder(t.TempDir(), newMemoryBucket(), "m")
-	renewed := 0
-	f.renew = func(context.Context) error { renewed++; return nil }
-	var files []sharedFile
-	for i := range 10 {
-		files = append(files, sharedFile{Name: fmt.Sprint("session", i), Rest: []byte("1")})
+// slowBlocks takes its time over each block, and over the list of them.
+type slowBlocks struct {
+	*memoryBucket
+	takes time.Duration
+}
+
+func (b *slowBlocks) Get(ctx context.Context, name string) ([]byte, string, error) {
+	if strings.HasPrefix(name, blockFolder) {
+		if err := sleep(ctx, b.takes); err != nil {
+			return nil, "", err
+		}
 	}
-	if err := f.fetch(t.Context(), files); err != nil {
+	return b.memoryBucket.Get(ctx, name)
+}
+
+func (b *slowBlocks) Names(ctx context.Context, folder string) ([]string, error) {
+	if err := sleep(ctx, b.takes); err != nil {
+		return nil, err
+	}
+	return b.memoryBucket.Names(ctx, folder)
+}
+
+// longState is a bucket with a state of which a part is a block.
+func longState(t *testing.T) *memoryBucket {
+	t.Helper()
+	b := newMemoryBucket()
+	s := bubbleShare(t, b)
+	if err := s.join(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if renewed < len(files) {
-		t.Errorf("renewed %d times over %d files", renewed, len(files))
+	if err := os.WriteFile(filepath.Join(s.folder.dir, "long"), make([]byte, blockSize), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	s.leave(t.Context())
+	return b
+}
+
+// bubbleShare runs on the bubble's clock.
+func bubbleShare(t *testing.T, b blockBucket) *share {
+	t.Helper()
+	s := newShare(b, t.TempDir(), 30*time.Second, slog.New(slog.DiscardHandler))
+	began := time.Now()
+	s.lease.clock = func() time.Duration { return time.Since(began) }
+	return s
+}
+
+// However long one request takes while the state is fetched, and whatever is done
+// before it is published for the first time, nobody takes over meanwhile.
+func TestSlowFetchKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := longState(t)
+		first, second := bubbleShare(t, &slowBlocks{b, 2 * time.Minute}), bubbleShare(t, b)
+		waiting, stop := context.WithCancel(t.Context())
+		taken := make(chan error, 1)
+		go func() {
+			time.Sleep(time.Second) // the first one has it by now
+			taken <- second.join(waiting)
+		}()
+		if err := first.join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute) // connecting to Teleport
+		synctest.Wait()
+		if len(taken) > 0 {
+			t.Fatalf("another handler took over: %v", <-taken)
+		}
+		_, cease, err := first.lead(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		cease()
+		stop()
+		if err := <-taken; err == nil {
+			t.Error("another handler took over from one that leads")
+		}
+		first.leave(t.Context())
+		second.leave(t.Context())
+	})
+}
+
+// Whose place was taken while it fetched gives up at once, and leaves the state to
+// the other one.
+func TestLostWhileFetching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := longState(t)
+		first := bubbleShare(t, &slowBlocks{b, time.Hour})
+		joined := make(chan error, 1)
+		began := time.Now()
+		go func() { joined <- first.join(t.Context()) }()
+		time.Sleep(time.Minute)
+		m := &manifest{Holder: "other", Beat: 1000}
+		data, err := m.pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		version, _ := b.Version(t.Context(), leaseName)
+		if _, err := b.Put(t.Context(), leaseName, data, version); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-joined; !errors.Is(err, errStale) || time.Since(began) > 2*time.Minute {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		first.leave(t.Context())
+		data, _, _ = b.Get(t.Context(), leaseName)
+		if m, err := unpackManifest(data); err != nil || m.Holder != "other" || m.Released {
+			t.Errorf("the other's state became %+v: %v", m, err)
+		}
+	})
 }
