@@ -72,7 +72,7 @@ type StartCmd struct {
 	Concurrency      int           `name:"concurrency" env:"FDFWD_CONCURRENCY" default:"5" help:"Recordings fetched at the same time."`
 	DryRun           bool          `name:"dry-run" env:"FDFWD_DRY_RUN" help:"Read, but send nothing and keep no state."`
 	ExitOnLastEvent  bool          `name:"exit-on-last-event" env:"FDFWD_EXIT_ON_LAST_EVENT" help:"End when there is nothing new."`
-	LookBack         time.Duration `name:"look-back" env:"FDFWD_LOOK_BACK" default:"1h" help:"How late an event may appear in the log and still be found (search mode)."`
+	LookBack         time.Duration `name:"look-back" env:"FDFWD_LOOK_BACK" default:"1h" help:"How late an event may appear in the log and still be found (search mode); 0 looks for none, so that what appears in front of the page being read is lost."`
 	MissingRetry     time.Duration `name:"missing-recording-age" env:"FDFWD_MISSING_RECORDING_AGE" default:"48h" help:"How long a recording that is not there is asked for again."`
 	TakeoverAfter    time.Duration `name:"takeover-after" env:"FDFWD_TAKEOVER_AFTER" default:"30s" help:"With a storage in a bucket: how soon another handler goes on after the one that works has died."`
 	Ordered          bool          `name:"ordered" env:"FDFWD_ORDERED" help:"Post one event after the other, in order."`

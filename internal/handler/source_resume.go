@@ -116,7 +116,7 @@ func (s *searchSource) learn(ctx context.Context, from, to time.Time) error {
 		from = s.cfg.start
 	}
 	err := s.walk(ctx, from, to, func(e teleport.Event) error {
-		if e.Time.Before(to) {
+		if e.Time.Before(to) && !e.Time.Before(from) {
 			s.learnOne(e)
 		}
 		return nil
@@ -133,9 +133,15 @@ func (s *searchSource) learnOne(e teleport.Event) {
 	s.seen.add(fingerprintOf(e.ID, e.AppendJSON(nil)), e.Time)
 }
 
-// walk goes through all events of a stretch of time.
+// walk goes through all events of a stretch of time, both ends included. Some
+// backends cut to whole seconds, so it asks for those; what is outside is the
+// caller's to leave out.
 func (s *searchSource) walk(ctx context.Context, from, to time.Time, each func(teleport.Event) error) error {
-	for cursor := ""; from.Before(to); {
+	if from.After(to) {
+		return nil
+	}
+	from, to = from.Truncate(time.Second), to.Truncate(time.Second).Add(time.Second)
+	for cursor := ""; ; {
 		page, next, err := s.search(ctx, from, to, cursor)
 		if err != nil {
 			return err
@@ -150,5 +156,4 @@ func (s *searchSource) walk(ctx context.Context, from, to time.Time, each func(t
 		}
 		cursor = next
 	}
-	return nil
 }
