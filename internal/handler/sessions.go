@@ -202,15 +202,15 @@ func (s *sessions) wait(ctx context.Context) {
 func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 	defer s.sender.health.passed(stuckRecordings, p.SID)
 	for attempt := 0; ctx.Err() == nil; attempt++ {
-		done, err := s.once(ctx, &p)
-		if done && err != nil {
-			s.log.Error("Failed to strike off a session, the next start sends it again", "sid", p.SID, "error", err)
+		err := s.once(ctx, &p)
+		if err == nil {
+			return s.strike(ctx, p, func() error { return s.state.sentWhole(p.SID) })
 		}
-		if done || ctx.Err() != nil || errors.Is(err, errStale) {
-			return done && err == nil
+		if ctx.Err() != nil || errors.Is(err, errStale) {
+			return false
 		}
 		if s.tooOld(p, err) {
-			return s.giveUp(p, err)
+			return s.giveUp(ctx, p, err)
 		}
 		if teleport.IsNotFound(err) {
 			s.missed(p)
@@ -274,25 +274,13 @@ func (s *sessions) missed(p pendingSession) {
 	s.log.Info("Recording is not there yet", "sid", p.SID, "uploaded", p.Uploaded)
 }
 
-// giveUp strikes a session off, and keeps its id for `handler state`.
-func (s *sessions) giveUp(p pendingSession, err error) bool {
-	s.counts.givenUp.Inc()
-	s.log.Error("Recording is missing or broken for too long, given up", "sid", p.SID, "index", p.Index, "uploaded", p.Uploaded, "error", err)
-	if err := s.state.giveUp(p, err); err != nil {
-		s.log.Error("Failed to strike off a session, the next start asks for it again", "sid", p.SID, "error", err)
-		return false
-	}
-	return true
-}
-
-// once streams a recording from where the session stands. done means that
-// nothing is left to do for it.
-func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err error) {
+// once streams a recording from where the session stands to its end.
+func (s *sessions) once(ctx context.Context, p *pendingSession) error {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 	ctx, cancel := context.WithCancel(ctx) // a stream that is left early must end at the other side too
 	defer cancel()
@@ -302,9 +290,9 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 	for e, err := range s.teleport.SessionEvents(ctx, p.SID, p.Index) {
 		if err != nil {
 			if sendErr := s.flush(ctx, p, &batch); sendErr != nil {
-				return false, sendErr
+				return sendErr
 			}
-			return false, &brokenRecording{err}
+			return &brokenRecording{err}
 		}
 		if slices.Contains(s.skip, e.Type) {
 			continue
@@ -313,15 +301,15 @@ func (s *sessions) once(ctx context.Context, p *pendingSession) (done bool, err 
 		if size += len(batch[len(batch)-1].Body); len(batch) >= limit || size >= s.sender.batchBytes(home) {
 			size, limit = 0, s.sender.batchSize(home)
 			if err := s.flush(ctx, p, &batch); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
 	if err := s.flush(ctx, p, &batch); err != nil {
-		return false, err
+		return err
 	}
 	s.counts.deliveredWhole()
-	return true, s.state.done(p.SID)
+	return nil
 }
 
 // recordingGrace is how long a recording's post that is in flight may take when

@@ -80,7 +80,7 @@ func (s *sessionState) load() ([]pendingSession, error) {
 			pending = append(pending, p)
 			continue
 		}
-		// A crash between the two steps of done.
+		// A crash before it was struck off.
 		if err := s.remove(p.SID); err != nil {
 			return nil, err
 		}
@@ -176,8 +176,8 @@ func (s *sessionState) loadDone() error {
 	return nil
 }
 
-// done notes that a session was sent whole, then strikes it off.
-func (s *sessionState) done(sid string) error {
+// sentWhole notes that a session was sent to its end. It is struck off after that.
+func (s *sessionState) sentWhole(sid string) error {
 	if err := s.appendLine(doneName, sid); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (s *sessionState) done(sid string) error {
 		s.order = append([]string(nil), s.order[doneKept:]...)
 	}
 	s.mu.Unlock()
-	return s.remove(sid)
+	return nil
 }
 
 // givenUp is a line of the file of that name.
@@ -203,15 +203,13 @@ type givenUp struct {
 	Reason   string    `json:"reason"`
 }
 
+// giveUp notes that a session was given up. It is struck off after that.
 func (s *sessionState) giveUp(p pendingSession, why error) error {
 	line, err := json.Marshal(givenUp{p.SID, p.Index, p.Uploaded.UTC(), time.Now().UTC(), why.Error()})
 	if err != nil {
 		return err
 	}
-	if err := s.appendLine(givenUpName, string(line)); err != nil {
-		return err
-	}
-	return s.remove(p.SID)
+	return s.appendLine(givenUpName, string(line))
 }
 
 // register writes a new session down; known means that it was there already, or

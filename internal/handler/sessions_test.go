@@ -186,27 +186,6 @@ func TestSessionIsSentOnce(t *testing.T) {
 	}
 }
 
-// TestSessionThatCanNotBeStruckOff is said: it will be sent again, and the relay
-// must know its events then.
-func TestSessionThatCanNotBeStruckOff(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, doneName), 0o700); err != nil { // where a file should be
-		t.Fatal(err)
-	}
-	b := newBooth(t, dir, &tapes{n: 1, calls: map[string]int{}})
-	b.hold = func(bool) func() { return func() { t.Error("the relay may forget its events") } }
-	if err := b.add(t.Context(), "s", time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	b.finish(t)
-	if !strings.Contains(b.log.String(), "Failed to strike off a session") {
-		t.Errorf("nothing is said: %s", b.log)
-	}
-	if names := stateFiles(t, dir); !slices.Equal(names, []string{"sessions"}) {
-		t.Errorf("files %q", names)
-	}
-}
-
 // TestRecordingThatBreaks goes on where it broke; what was sent is not sent again.
 func TestRecordingThatBreaks(t *testing.T) {
 	tape := &tapes{n: 9, calls: map[string]int{}, fail: func(_ string, index int64, call int) error {

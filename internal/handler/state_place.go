@@ -159,5 +159,8 @@ func (s *sessionState) skip(sid string) error {
 	if !slices.ContainsFunc(all, func(p pendingSession) bool { return p.SID == sid }) {
 		return fmt.Errorf("session %s is not among those that are to be sent", sid)
 	}
-	return s.done(sid)
+	if err := s.sentWhole(sid); err != nil {
+		return err
+	}
+	return s.remove(sid)
 }
