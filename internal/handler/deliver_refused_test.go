@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 )
 
@@ -32,5 +33,23 @@ func TestRefusedEventSetsOffItsRecording(t *testing.T) {
 	slices.Sort(after)
 	if !slices.Equal(after, []string{"other", "upload"}) || len(d.acked) != 2 {
 		t.Errorf("%q set something off, %q are acknowledged", after, d.acked)
+	}
+}
+
+// A 409 of somebody who is no relay says nothing about other handlers: it passes.
+func TestConflictOfAnotherReceiver(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	in := newInbox(t, func(http.ResponseWriter, *http.Request, []string) int {
+		if asked.Add(1) == 1 {
+			return http.StatusConflict
+		}
+		return 0
+	})
+	in.Start()
+	d := newTestDelivery(t, nil, in.URL+"/test.log")
+	d.sendAll(t, "a")
+	if got := d.metric(t, "handler_post_retries_total"); got != 1 {
+		t.Errorf("%v retries, want 1", got)
 	}
 }

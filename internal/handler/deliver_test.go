@@ -368,7 +368,10 @@ func TestRedirectIsNoSuccess(t *testing.T) {
 // A handler that was replaced stops: nothing more is begun, nothing acknowledged.
 func TestStaleStops(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t, func(http.ResponseWriter, *http.Request, []string) int { return http.StatusConflict })
+	in := newInbox(t, func(w http.ResponseWriter, _ *http.Request, _ []string) int {
+		w.Header().Set("Sluice-Batch", "200")
+		return http.StatusConflict
+	})
 	in.Start()
 	d := newTestDelivery(t, nil, in.URL+"/test.log")
 	events := make(chan *Read, 100)

@@ -58,7 +58,8 @@ func (c *StartCmd) newHTTPClient(config *tls.Config) *http.Client {
 func (h *httpReceiver) offered() int { return max(int(h.batch.Load()), 1) }
 
 func (h *httpReceiver) post(ctx context.Context, suffix string, batch []*Read) error {
-	req, err := h.request(ctx, h.url+suffix, bodyOf(batch))
+	body := bodyOf(batch)
+	req, err := h.request(ctx, h.url+suffix, body)
 	if err != nil {
 		return &refusal{text: err.Error()}
 	}
@@ -73,11 +74,11 @@ func (h *httpReceiver) post(ctx context.Context, suffix string, batch []*Read) e
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 	h.observe(strconv.Itoa(resp.StatusCode), time.Since(began))
-	return h.judge(resp, text)
+	return h.judge(resp, text, body)
 }
 
 // judge says what an answer means.
-func (h *httpReceiver) judge(resp *http.Response, text []byte) error {
+func (h *httpReceiver) judge(resp *http.Response, text, sent []byte) error {
 	if n, err := strconv.ParseInt(resp.Header.Get("Sluice-Batch"), 10, 64); err == nil && n > 0 {
 		h.batch.Store(n)
 	}
@@ -85,12 +86,20 @@ func (h *httpReceiver) judge(resp *http.Response, text []byte) error {
 	case code >= 200 && code < 300:
 		return nil
 	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
-		return &refusal{status: code, text: string(bytes.TrimSpace(text))}
-	case code == http.StatusConflict && resp.Request.Header.Get("Sluice-Source") != "":
-		return errStale
+		return &refusal{status: code, text: reasonIn(resp.Status, text, sent)}
+	case code == http.StatusConflict && h.identity != nil && h.batch.Load() > 0:
+		return errStale // from a relay of ours: others mean something else by it
 	default:
-		return &busy{retryAfter(resp.Header.Get("Retry-After")), fmt.Errorf("receiver answered %s", resp.Status)}
+		return &busy{retryAfter(resp.Header.Get("Retry-After")), answered(resp.Status, reasonIn(resp.Status, text, sent))}
 	}
+}
+
+// answered is an answer that is neither yes nor a final no.
+func answered(status, said string) error {
+	if said == "" {
+		return fmt.Errorf("receiver answered %s", status)
+	}
+	return fmt.Errorf("receiver answered %s: %s", status, said)
 }
 
 func (h *httpReceiver) request(ctx context.Context, url string, body []byte) (*http.Request, error) {

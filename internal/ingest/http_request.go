@@ -171,6 +171,10 @@ func (h *httpHandler) refuse(w http.ResponseWriter, r *http.Request, err error) 
 	head := w.Header()
 	head["Content-Type"] = plainText
 	switch status {
+	case http.StatusConflict:
+		if batchWelcome(r) {
+			head["Sluice-Batch"] = batchHeader // whose 409 it is: only a relay's ends a handler
+		}
 	case http.StatusServiceUnavailable:
 		head.Set("Retry-After", "1")
 	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout:

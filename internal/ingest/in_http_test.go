@@ -305,6 +305,30 @@ func TestHTTPBatchHeaders(t *testing.T) {
 	}
 }
 
+// A handler that was replaced knows by the header that it is a relay which says so.
+func TestHTTPStaleSourceIsOurs(t *testing.T) {
+	s := startHTTP(t, "")
+	s.out.failWith(func(string) error { return buffer.ErrStaleSource })
+	for accept, want := range map[string]string{"batch": "200", "": ""} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.addr+"/t", strings.NewReader(`{"a":1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if accept != "" {
+			req.Header.Set("Sluice-Accept", accept)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("Sluice-Batch"); resp.StatusCode != 409 || got != want {
+			t.Errorf("%q: %d %q, want 409 %q", accept, resp.StatusCode, got, want)
+		}
+	}
+}
+
 func TestHTTPConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"port 70000": "70000 is no port",
