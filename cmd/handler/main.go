@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "configure":
 		l.Configure.Version = version
 		if err := l.Configure.Run(ctx, stdin, stdout); err != nil {
-			fmt.Fprintf(stderr, "%s: error: %s\n", name, err)
+			fmt.Fprintf(stderr, "%s: error: %s\n", name, shown(err))
 			return 255
 		}
 		return 0
@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if o, ok := selected.Target.Addr().Interface().(operation); ok {
 		if err := o.Operate(ctx, stdout); err != nil {
-			fmt.Fprintf(stderr, "%s: error: %s\n", name, err)
+			fmt.Fprintf(stderr, "%s: error: %s\n", name, shown(err))
 			return 1
 		}
 	}
@@ -109,7 +109,7 @@ type line struct {
 // the exit code: after --help, or after a message.
 func parse(name string, args []string, stdout, stderr io.Writer) (*line, int) {
 	refuse := func(err error) (*line, int) {
-		fmt.Fprintf(stderr, "%s: error: %s\n", name, err)
+		fmt.Fprintf(stderr, "%s: error: %s\n", name, shown(err))
 		return nil, exitUsage
 	}
 	l := &line{}
@@ -119,7 +119,7 @@ func parse(name string, args []string, stdout, stderr io.Writer) (*line, int) {
 	}
 	exited := -1
 	options := []kong.Option{
-		kong.Name(name), kong.Description("Forwards Teleport's audit log to external sources."), kong.UsageOnError(),
+		kong.Name(name), kong.Description("Forwards Teleport's audit log to external sources."), kong.ShortUsageOnError(),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
 	}
 	if l.file != nil {
@@ -134,7 +134,7 @@ func parse(name string, args []string, stdout, stderr io.Writer) (*line, int) {
 		return nil, exited // --help
 	}
 	if err != nil {
-		parser.FatalIfErrorf(err)
+		parser.FatalIfErrorf(withForm(err))
 		return nil, exitUsage
 	}
 	if strings.HasPrefix(l.kong.Command(), "start") {

@@ -43,7 +43,7 @@ func serve(ctx context.Context, l *line, args []string, stderr io.Writer) int {
 			log.Info("Successfully shut down")
 			return 0
 		case former != nil && !r.started():
-			log.Error("Failed to start with the new configuration, going back to the old one", "error", err)
+			log.Error("Failed to start with the new configuration, going back to the old one", withCure(err)...)
 			l, former, log = former, nil, former.logger(stderr)
 		default:
 			return fatal(log, err)
@@ -52,8 +52,17 @@ func serve(ctx context.Context, l *line, args []string, stderr io.Writer) int {
 }
 
 func fatal(log *slog.Logger, err error) int {
-	log.Error("Terminating with fatal error...", "error", err)
+	log.Error("Terminating with fatal error...", withCure(err)...)
 	return 1
+}
+
+// withCure is an error for the log, and its cure beside it.
+func withCure(err error) []any {
+	text, hint := cured(err)
+	if hint == "" {
+		return []any{"error", text}
+	}
+	return []any{"error", text, "hint", hint}
 }
 
 // running is one run of the handler with one configuration.
@@ -114,7 +123,7 @@ func (r *running) wait(signals <-chan os.Signal, log *slog.Logger, again func() 
 			if err == nil {
 				return next, nil
 			}
-			log.Error("Failed to read the configuration again, the old one stays in use", "error", err)
+			log.Error("Failed to read the configuration again, the old one stays in use", withCure(err)...)
 		}
 	}
 }

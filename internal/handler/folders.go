@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -231,7 +232,7 @@ func stateFolders(storage, addr string) ([]string, error) {
 	}
 	entries, err := os.ReadDir(storage)
 	if err != nil {
-		return nil, fmt.Errorf("read storage: %w%s", err, fromWhere(storage))
+		return nil, fmt.Errorf("read storage: %w%s", err, fromWhere(storage, err))
 	}
 	var dirs []string
 	for _, e := range entries {
@@ -261,8 +262,8 @@ func isStateFolder(dir string) bool {
 
 // fromWhere says what a relative folder begins at: hardly anybody stands where the
 // service does.
-func fromWhere(storage string) string {
-	if filepath.IsAbs(storage) {
+func fromWhere(storage string, err error) string {
+	if filepath.IsAbs(storage) || !errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
 	here, err := os.Getwd()

@@ -125,7 +125,7 @@ func (c *StartCmd) stateDir(log *slog.Logger) (string, error) {
 	}
 	dir := filepath.Join(c.Storage, name)
 	if err := state.MkdirAll(dir); err != nil {
-		return "", err
+		return "", fmt.Errorf("storage %s: %w", c.Storage, err)
 	}
 	if !c.DryRun {
 		return dir, nil
@@ -195,11 +195,7 @@ func (c *TeleportOptions) dial(ctx context.Context, log *slog.Logger) (*teleport
 	if c.TeleportRefreshEnabled {
 		cfg.Refresh = c.TeleportRefreshInterval
 	}
-	client, err := teleport.Dial(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Teleport at %s: %w", c.TeleportAddr, err)
-	}
-	return client, nil
+	return teleport.Dial(ctx, cfg)
 }
 
 // run reads, sends and waits for what is in flight.

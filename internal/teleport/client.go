@@ -71,19 +71,19 @@ type Client struct {
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	cfg.setDefaults()
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
-		return nil, fmt.Errorf("dial teleport: address %q: %w", cfg.Addr, err)
+		return nil, fmt.Errorf("connect to Teleport at %q: %w", cfg.Addr, err)
 	}
 	loaded := stampOf(cfg.Identity, cfg.Cert, cfg.Key, cfg.CA)
 	creds, err := loadCredentials(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("dial teleport: %w", err)
+		return nil, err
 	}
 	if err := checkValidity(creds, time.Now()); err != nil {
-		return nil, fmt.Errorf("dial teleport: %w", err)
+		return nil, err
 	}
 	api, err := client.New(ctx, apiConfig(cfg, creds))
 	if err != nil {
-		return nil, fmt.Errorf("dial teleport %s: %w", cfg.Addr, dialError(ctx, cfg, err))
+		return nil, fmt.Errorf("connect to Teleport at %s: %w", cfg.Addr, dialError(ctx, cfg, err))
 	}
 	c := &Client{cfg: cfg, api: api, creds: creds, loaded: loaded, audit: auditlogpb.NewAuditLogServiceClient(api.GetConnection())}
 	c.startRefresh()

@@ -538,10 +538,13 @@ func TestCredentials(t *testing.T) {
 		"both":            {teleport.Config{Identity: "x", Cert: "y"}, "excludes"},
 		"no port":         {teleport.Config{Addr: "localhost", Identity: srv.IdentityPath()}, "missing port"},
 		"absent":          {teleport.Config{Identity: filepath.Join(dir, "absent")}, "no such file"},
-		"empty":           {teleport.Config{Identity: empty, Refresh: time.Minute}, "SSH cert"},
+		"empty":           {teleport.Config{Identity: empty, Refresh: time.Minute}, empty + ": it is empty; it must be what"},
+		"no identity":     {teleport.Config{Identity: cert}, "could not find SSH cert"},
+		"wrong key":       {teleport.Config{Cert: cert, Key: ca, CA: ca}, cert + " and key " + ca},
 		"expired":         {teleport.Config{Identity: expired}, "expired at"},
 		"expired dynamic": {teleport.Config{Identity: expired, Refresh: time.Minute}, "expired at"},
 		"other cluster":   {teleport.Config{Identity: other.IdentityPath()}, "another cluster"},
+		"nobody there":    {teleport.Config{Addr: "127.0.0.1:1", Identity: srv.IdentityPath()}, "connect to Teleport at 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused\n  hint: is the address right"},
 	} {
 		cfg := bad.cfg
 		cfg.DialTimeout = time.Second

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -44,6 +45,13 @@ func loadCredentials(cfg Config) (credentials, error) {
 
 // unusable is what a file that is no identity is answered with.
 func unusable(path string, err error) error {
+	info, statErr := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist) && statErr != nil:
+		return fmt.Errorf("read identity file: %w", plain{err})
+	case statErr == nil && info.Size() == 0:
+		err = errors.New("it is empty")
+	}
 	return fmt.Errorf("read identity file %s: %w; it must be what `tctl auth sign --user=NAME --out=FILE` or tbot writes", path, plain{err})
 }
 
@@ -112,7 +120,7 @@ type pairCredentials struct {
 func (p *pairCredentials) Reload() error {
 	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
 	if err != nil {
-		return fmt.Errorf("read certificate %s: %w", p.cert, err)
+		return fmt.Errorf("read certificate %s and key %s: %w", p.cert, p.key, err)
 	}
 	pem, err := os.ReadFile(p.ca)
 	if err != nil {

@@ -64,7 +64,7 @@ func explain(auth string, others []string, pair bool) string {
 	case strings.Contains(auth, unknownAuthority):
 		return "an Auth service answers, but with a certificate that no CA of the credentials has signed; " + otherCluster
 	case strings.Contains(auth, "dial tcp") || strings.Contains(auth, "certificate has expired"):
-		return innermost(auth)
+		return innermost(auth) + networkHint(auth)
 	case pair && auth != "":
 		return "no Auth service answers there (" + innermost(auth) + "); through a proxy only an identity file leads, which cert, key and ca can not replace (tctl auth sign --out=FILE, or tbot)"
 	case has("no authorities for hostname"):
@@ -75,6 +75,19 @@ func explain(auth string, others []string, pair bool) string {
 		return "a proxy answers, but does not take the identity file; " + otherCluster
 	case has("/webapi/find", "failed to verify certificate"):
 		return "a proxy may answer, but its web certificate is not trusted here (" + innermost(find(others, "failed to verify certificate")) + "); have its authority among the system's certificates, or in a file that SSL_CERT_FILE names"
+	}
+	return ""
+}
+
+// networkHint is what to look at when nobody answers, on a line of its own.
+func networkHint(reason string) string {
+	switch {
+	case strings.Contains(reason, "connection refused"):
+		return "\n  hint: is the address right, and does the cluster run?"
+	case strings.Contains(reason, "no such host"):
+		return "\n  hint: is the address right?"
+	case strings.Contains(reason, "i/o timeout"):
+		return "\n  hint: is the address right, and does a firewall let this machine through?"
 	}
 	return ""
 }

@@ -55,7 +55,7 @@ type clientNames struct {
 	pair pairNames
 }
 
-var plainNames = clientNames{"ca", pairNames{"cert", "key", "passphrase"}}
+var plainNames = clientNames{"ca", pairNames{"cert", "key", ""}}
 
 // checkInterval is how often handshakes look at the files at most.
 const checkInterval = time.Second

@@ -128,7 +128,7 @@ func TestClientFilesErrors(t *testing.T) {
 		{&ClientFiles{CA: certs + "/ca.key"}, "holds no certificate"},
 		{&ClientFiles{Cert: certs + "/client.crt", Key: "/nope.key"}, "client certificate: key: /nope.key: no such file"},
 		{&ClientFiles{Cert: certs + "/client.crt", Key: certs + "/server.key"}, "does not belong"},
-		{&ClientFiles{Cert: certs + "/server.crt", Key: certs + "/server.enc-pkcs1.key"}, "no passphrase is given"},
+		{&ClientFiles{Cert: certs + "/server.crt", Key: certs + "/server.enc-pkcs1.key"}, "no passphrase is given\n  hint: take a key that is not encrypted: of the files of `handler configure`, client.key"},
 	} {
 		if _, err := tc.files.Config(); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "stat ", ""), tc.say) {
 			t.Errorf("got %v, want %s", err, tc.say)

@@ -1,6 +1,7 @@
 package tlsconf
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -120,7 +121,16 @@ func unreadable(name, path string, err error) error {
 }
 
 // pairNames is what the parameters of a certificate and its key are called.
+// Without one for the passphrase there is none.
 type pairNames struct{ cert, key, passphrase string }
+
+// cureOfEncrypted is what to do about a key that nothing opens.
+func (n pairNames) cureOfEncrypted() string {
+	if n.passphrase == "" {
+		return "take a key that is not encrypted: of the files of `handler configure`, client.key and not server.key"
+	}
+	return "add " + n.passphrase + "; `handler configure` writes it into fluent.conf"
+}
 
 // pair joins the certificate and the key at two paths.
 func (s *snapshot) pair(certPath, keyPath, passphrase string, names pairNames) (*tls.Certificate, error) {
@@ -139,9 +149,9 @@ func (s *snapshot) pair(certPath, keyPath, passphrase string, names pairNames) (
 	key, err := pki.ParseKey(keyPEM, passphrase)
 	switch {
 	case errors.Is(err, pki.ErrNoPassphrase):
-		return nil, param.Errorf(names.key, "add "+names.passphrase+"; `handler configure` writes it into fluent.conf", "%s: %w", keyPath, err)
+		return nil, param.Errorf(names.key, names.cureOfEncrypted(), "%s: %w", keyPath, err)
 	case errors.Is(err, pki.ErrWrongPassphrase):
-		return nil, param.Errorf(names.passphrase, "fluent.conf and the key must come from one run of `handler configure`", "%s: %w", keyPath, err)
+		return nil, param.Errorf(cmp.Or(names.passphrase, names.key), "fluent.conf and the key must come from one run of `handler configure`", "%s: %w", keyPath, err)
 	case err != nil:
 		return nil, param.Errorf(names.key, "", "%s: %w", keyPath, err)
 	}
