@@ -71,7 +71,7 @@ func (f *forwardReceiver) post(ctx context.Context, suffix string, batch []*Read
 	began := time.Now()
 	err = f.exchange(ctx, message, chunk)
 	f.observe(map[bool]string{true: "ack", false: "error"}[err == nil], time.Since(began))
-	return err
+	return explained(err)
 }
 
 // newChunkName is 16 random bytes in base64, as Fluentd's own senders make it.

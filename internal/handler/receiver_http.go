@@ -67,7 +67,7 @@ func (h *httpReceiver) post(ctx context.Context, suffix string, batch []*Read) e
 	resp, err := h.client.Do(req)
 	if err != nil {
 		h.observe("error", time.Since(began))
-		return err
+		return explained(err)
 	}
 	defer resp.Body.Close()
 	// The rest is read so that the connection can be used again.
@@ -85,6 +85,8 @@ func (h *httpReceiver) judge(resp *http.Response, text, sent []byte) error {
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
 		return nil
+	case code == http.StatusBadRequest && aboutConnection(text):
+		return explained(fmt.Errorf("receiver answered %s: %s", resp.Status, connectionWords(text)))
 	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
 		return &refusal{status: code, text: reasonIn(resp.Status, text, sent)}
 	case code == http.StatusConflict && h.identity != nil && h.batch.Load() > 0:
