@@ -215,14 +215,26 @@ func (s *setup) summary(p *plan) {
 	for _, note := range p.notes {
 		fmt.Fprintln(s.out, "\nWarning:", note)
 	}
-	fmt.Fprintf(s.out, `
-Next: create the role with tctl create -f %s,
-sign an identity with tctl auth sign --user=teleport-event-handler --out=identity,
-start the relay with %s, then the handler with
-start --config %s. The guide:
+	s.next()
+}
 
+// next is what is left to do, in commands that can be typed as they stand.
+func (s *setup) next() {
+	conf, where := s.shown(fluentFile), ""
+	if s.dir != "/keys" {
+		where = fmt.Sprintf("    sed -i 's,/keys/,%s/,' %s    (not for a container that has this folder as /keys)\n", s.dir, conf)
+	}
+	yesterday := s.now.UTC().AddDate(0, 0, -1).Format("2006-01-02T00:00:00Z")
+	fmt.Fprintf(s.out, `
+Next:
+    tctl create -f %s
+    tctl auth sign --user=teleport-event-handler --out=identity    (or let tbot write it)
+%s    relay -c %s
+    handler start --config %s --start-time %s    (read from then on; without it, from now on)
+
+The guide:
 https://goteleport.com/docs/admin-guides/management/export-audit-events/fluentd/
-`, s.shown(roleFile), s.shown(fluentFile), s.shown(tomlFile))
+`, s.shown(roleFile), where, conf, s.shown(tomlFile), yesterday)
 }
 
 func pairFiles(stem string) []string { return []string{stem + ".crt", stem + ".key"} }

@@ -65,13 +65,23 @@ func (s *setup) fluentSource() string {
     port 8888
     <transport tls>
         client_cert_auth true
-        ca_path ` + key(s.cmd.CA+".crt") + `
+` + s.keysComment() + `        ca_path ` + key(s.cmd.CA+".crt") + `
         cert_path ` + key(s.cmd.Server+".crt") + `
         private_key_path ` + key(s.cmd.Server+".key") + "\n"
 	if s.passphrase != "" {
 		text += "        private_key_passphrase " + fluentQuote(s.passphrase) + "\n"
 	}
 	return text + "    </transport>\n"
+}
+
+// keysComment says where the files are; upstream does not.
+func (s *setup) keysComment() string {
+	if s.cmd.Compat {
+		return ""
+	}
+	return `        # In a container the folder of these files is mounted as /keys; elsewhere write
+        # the path that it has.
+`
 }
 
 // losslessParse: %iso8601 takes any RFC 3339 time. (%Y-%m-%dT%H:%M:%S.%N%z would
