@@ -124,9 +124,11 @@ func (c *StartCmd) stateDir(log *slog.Logger) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(c.Storage, name)
+	known := isFolder(dir)
 	if err := state.MkdirAll(dir); err != nil {
 		return "", fmt.Errorf("storage %s: %w", c.Storage, err)
 	}
+	log.Info(map[bool]string{true: "Using existing storage directory", false: "Created storage directory"}[known], "dir", dir)
 	if !c.DryRun {
 		return dir, nil
 	}
@@ -234,6 +236,9 @@ func (h *handler) run(ctx context.Context) error {
 		sent <- err
 	}()
 	err = h.read(reading, events)
+	if ctx.Err() != nil {
+		h.log.Info("Stopping, posts in flight get a while to be answered", "at_most", drainTime)
+	}
 	close(events)
 	sendErr := <-sent
 	if err == nil && h.cmd.ExitOnLastEvent && ctx.Err() == nil {
@@ -377,6 +382,7 @@ func (h *handler) alive() error {
 
 // logOptions says at start what the handler will do, an option a line.
 func (c *StartCmd) logOptions(log *slog.Logger) {
+	log.Info("Starting Teleport event handler", "version", c.Version, "teleport_addr", c.TeleportAddr)
 	log.Info("Using batch size", "batch", c.Batch)
 	log.Info("Using concurrency", "concurrency", c.Concurrency)
 	log.Info("Using type filter", "types", strings.Join(c.Types, ","))

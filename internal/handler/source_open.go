@@ -70,6 +70,7 @@ func openSource(cfg sourceConfig, asked *time.Time) (*auditSource, error) {
 	if cfg.start, err = startTime(cfg.dir, asked, known, time.Now()); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
+	cfg.log.Info("Using start time", "value", cfg.start.UTC().Format(time.RFC3339))
 	if cfg.skipIDs, err = readSkips(cfg.dir); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}

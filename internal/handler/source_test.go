@@ -246,6 +246,10 @@ func TestStartTimeIsFixed(t *testing.T) {
 	if err != nil || !first.Equal(at.Truncate(time.Second)) {
 		t.Fatalf("first run: %v %v", first, err)
 	}
+	// Upstream's handler refuses a time in another zone than the one on disk.
+	if text, err := os.ReadFile(filepath.Join(dir, "start_time")); err != nil || string(text) != "2026-01-01T12:00:00+05:30" {
+		t.Errorf("on disk is %s %v", text, err)
+	}
 	same := at.UTC()
 	if again, err := startTime(dir, &same, time.Time{}, time.Now()); err != nil || !again.Equal(first) {
 		t.Errorf("the same instant in another zone: %v %v", again, err)

@@ -150,18 +150,18 @@ func startTime(dir string, asked *time.Time, known, now time.Time) (time.Time, e
 	}
 	if stored, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text))); err == nil {
 		if asked != nil && !asked.Truncate(time.Second).Equal(stored) {
-			return time.Time{}, fmt.Errorf("start time can not be changed from %s to %s while reading is under way: leave it out, or begin anew by removing the storage path %s",
+			return time.Time{}, fmt.Errorf("start time can not be changed from %s to %s while reading is under way: leave it out, move with `handler state set --time`, or begin anew by removing the storage path %s",
 				stored.Format(time.RFC3339), asked.Format(time.RFC3339), dir)
 		}
-		return stored, nil
+		return stored.UTC(), nil
 	}
-	start := now
+	start := now.UTC()
 	switch {
 	case asked != nil:
-		start = *asked
+		start = *asked // in the zone that it was written in: upstream's handler compares that, too
 	case !known.IsZero():
 		start = known
 	}
-	start = start.UTC().Truncate(time.Second)
-	return start, state.WriteFile(path, []byte(start.Format(time.RFC3339)))
+	start = start.Truncate(time.Second)
+	return start.UTC(), state.WriteFile(path, []byte(start.Format(time.RFC3339)))
 }

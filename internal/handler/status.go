@@ -171,7 +171,7 @@ func (p *ProcessStatus) print(t rows, now time.Time) {
 		t.add("Lag", "%s", round(time.Duration(lag*float64(time.Second))))
 	}
 	n := func(name string) int64 { return int64(p.Numbers["handler_"+name]) }
-	t.add("Events", "%d read, %d delivered, %d in flight, %d set aside, %d left out", n("events_read_total"), n("events_delivered_total"), n("events_in_flight"), n("dead_letters_total"), n("events_skipped_total"))
+	t.add("Events", "%d read, %d delivered (with those of recordings), %d in flight, %d set aside, %d left out", n("events_read_total"), n("events_delivered_total"), n("events_in_flight"), n("dead_letters_total"), n("events_skipped_total"))
 	t.add("Posts", "%d, %d of them again", n("posts_total"), n("post_retries_total"))
 	t.add("Sessions", "%d sent, %d waiting, %d missing, %d given up", n("sessions_total"), n("sessions_waiting"), n("recordings_missing"), n("recordings_given_up_total"))
 	if locks := n("locks_total"); locks > 0 {
@@ -179,6 +179,10 @@ func (p *ProcessStatus) print(t rows, now time.Time) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Ends)) {
 		end := time.Unix(int64(p.Ends[name]), 0).UTC()
+		if end.Before(now) {
+			t.add("Certificate", "%s ended %s (%s ago)", name, end.Format(time.RFC3339), round(now.Sub(end)))
+			continue
+		}
 		t.add("Certificate", "%s ends %s (in %s)", name, end.Format(time.RFC3339), round(end.Sub(now)))
 	}
 }
