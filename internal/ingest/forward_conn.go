@@ -32,6 +32,7 @@ type forwardConn struct {
 func (in *inForward) serve(ctx context.Context, conn net.Conn, e plugin.Emitter) {
 	in.counts.open.Inc()
 	defer in.counts.open.Dec()
+	in.socket.apply(conn)
 	c := &forwardConn{in: in, conn: conn, next: e, peer: in.senderOf(conn.RemoteAddr())}
 	c.held.from = in.memory
 	defer c.held.release()
@@ -119,7 +120,7 @@ func (c *forwardConn) unread(ctx context.Context, err error) bool {
 		in.counts.refuse("too_large")
 		in.tally.drop("too large", 1)
 		in.rejects.calm.warn(in.env.Log, "Input chunk size is larger than 'chunk_size_limit', dropped:",
-			"tag", large.Tag, "host", c.peer.address, "limit", in.chunkLimit, "size", large.Size)
+			"tag", large.Tag, "host", c.peer.host(), "limit", in.chunkLimit, "size", large.Size)
 		c.tellOurs(large.Option, err)
 		return true
 	case errors.As(err, &packed):
@@ -127,22 +128,22 @@ func (c *forwardConn) unread(ctx context.Context, err error) bool {
 	case hungUp(err), ctx.Err() != nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		in.counts.refuse("timeout")
-		in.rejects.calm.warn(in.env.Log, "close a connection that is silent for too long", "host", c.peer.address)
+		in.rejects.calm.warn(in.env.Log, "close a connection that is silent for too long", "host", c.peer.host())
 	case errors.Is(err, forward.ErrMalformed):
 		c.unexpected("malformed", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// A sender that went in the middle of a message sends it again.
-		in.env.Log.Debug("a sender hung up within a message", "host", c.peer.address)
+		in.env.Log.Debug("a sender hung up within a message", "host", c.peer.host())
 	default:
 		// A TLS handshake that failed, mostly; the listener has said so.
-		in.env.Log.Debug("unexpected error on reading data", "host", c.peer.address, "error", err)
+		in.env.Log.Debug("unexpected error on reading data", "host", c.peer.host(), "error", err)
 	}
 	return false
 }
 
 func (c *forwardConn) unexpected(reason string, err error, attrs ...any) {
 	c.in.counts.refuse(reason)
-	attrs = append([]any{"host", c.peer.address, "port", portOf(c.conn.RemoteAddr()), "error", err}, attrs...)
+	attrs = append([]any{"host", c.peer.host(), "port", portOf(c.conn.RemoteAddr()), "error", err}, attrs...)
 	c.in.rejects.calm.say(c.in.env.Log, slog.LevelError, "unexpected error on reading data", attrs...)
 }
 

@@ -51,19 +51,21 @@ func (s *security) check() error {
 	if s.userAuth && len(s.users) == 0 {
 		return param.Errorf("user_auth", "add <user> sections", "<user> sections required if user_auth enabled")
 	}
+	if !s.anonymous && len(s.clients) == 0 {
+		return param.Errorf("allow_anonymous_source", "add <client> sections", "<client> sections required if allow_anonymous_source disabled")
+	}
 	for i := range s.clients {
 		c := &s.clients[i]
 		switch {
 		case c.host == "" && c.network == "":
-			return param.Errorf("host", "", "<client> needs host or network")
+			return param.Errorf("host", "", "Either of 'host' and 'network' must be specified for client") //nolint:staticcheck // Fluentd's own words
 		case c.host != "" && c.network != "":
-			return param.Errorf("network", "leave one out", "<client> has both host and network")
+			return param.Errorf("network", "leave one out", "both of 'host' and 'network' are specified for client")
 		case c.network != "":
-			prefix, err := netip.ParsePrefix(c.network)
-			if err != nil {
-				return param.Errorf("network", "write 10.0.0.0/8", "%s is no network", c.network)
+			var err error
+			if c.prefix, err = parseNetwork(c.network); err != nil {
+				return err
 			}
-			c.prefix = prefix.Masked()
 		}
 	}
 	return nil

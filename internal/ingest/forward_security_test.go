@@ -23,6 +23,8 @@ func TestForwardSecurity(t *testing.T) {
 		{"known host", "allow_anonymous_source false\n<client>\nhost 127.0.0.1\n</client>\n", "k3y", "", "", "", ""},
 		{"known name", "allow_anonymous_source false\n<client>\nhost localhost\n</client>\n", "k3y", "", "", "", ""},
 		{"known network", "allow_anonymous_source false\n<client>\nnetwork 127.0.0.5/8\n</client>\n", "k3y", "", "", "", ""},
+		{"known address as a network", "allow_anonymous_source false\n<client>\nnetwork 127.0.0.1\n</client>\n", "k3y", "", "", "", ""},
+		{"known network with a mask", "allow_anonymous_source false\n<client>\nnetwork 127.0.0.0/255.0.0.0\n</client>\n", "k3y", "", "", "", ""},
 		{"network with a key of its own", "<client>\nnetwork 127.0.0.0/8\nshared_key own\n</client>\n", "own", "", "", "", ""},
 		{"network with a key of its own, common key", "<client>\nnetwork 127.0.0.0/8\nshared_key own\n</client>\n", "k3y", "", "", "shared_key mismatch", "shared_key"},
 		{"network with users of its own", users + "<client>\nnetwork 127.0.0.0/8\nusers v\n</client>\n", "k3y", "v", "q", "", ""},

@@ -21,7 +21,7 @@ const batchSize = 4 << 20
 func (c *forwardConn) take(ctx context.Context, m *forward.Message) bool {
 	in := c.in
 	if in.chunkWarn > 0 && m.Size > in.chunkWarn {
-		in.rejects.calm.warn(in.env.Log, "Input chunk size is larger than 'chunk_size_warn_limit':", "tag", m.Tag, "host", c.peer.address, "limit", in.chunkWarn, "size", m.Size)
+		in.rejects.calm.warn(in.env.Log, "Input chunk size is larger than 'chunk_size_warn_limit':", "tag", m.Tag, "host", c.peer.host(), "limit", in.chunkWarn, "size", m.Size)
 	}
 	size := int64(batchSize)
 	if !in.skipInvalid {
@@ -51,7 +51,7 @@ func (c *forwardConn) batch(ctx context.Context, m *forward.Message, b forward.B
 	if len(b.Invalid) > 0 && !c.in.skipInvalid && m.HasChunk {
 		c.in.counts.refuse("invalid")
 		c.in.rejects.calm.warn(c.in.env.Log, "refuse a message that holds invalid events:",
-			"host", c.peer.address, "tag", m.Tag, "invalid", len(b.Invalid), "valid", len(b.Events))
+			"host", c.peer.host(), "tag", m.Tag, "invalid", len(b.Invalid), "valid", len(b.Events))
 		return false
 	}
 	if len(b.Events) > 0 && !c.emit(ctx, m, b.Events, begun) {
@@ -85,7 +85,11 @@ func (c *forwardConn) acknowledge(m *forward.Message) bool {
 // invalid gives what is no event away before the message is acknowledged; false
 // ends the connection.
 func (c *forwardConn) invalid(ctx context.Context, tag string, values []any, words string, attrs ...any) bool {
-	err := c.in.rejects.take(ctx, tag, values, words, append([]any{"host", c.peer.address}, attrs...)...)
+	from := []any{"host", c.peer.host()}
+	if tag != "" {
+		from = append(from, "tag", tag)
+	}
+	err := c.in.rejects.take(ctx, tag, values, words, append(from, attrs...)...)
 	if err != nil {
 		c.failed(tag, err)
 	}
@@ -129,7 +133,7 @@ func (c *forwardConn) emitAll(ctx context.Context, tag string, es event.Stream, 
 		half := len(es) / 2
 		return errors.Join(c.emitAll(ctx, tag, es[:half], again), c.emitAll(ctx, tag, es[half:], again))
 	}
-	return c.in.rejects.take(ctx, tag, []any{es[0].Record}, "event is larger than a chunk", "host", c.peer.address)
+	return c.in.rejects.take(ctx, tag, []any{es[0].Record}, "event is larger than a chunk", "host", c.peer.host(), "tag", tag)
 }
 
 func (c *forwardConn) failed(tag string, err error) {
@@ -138,7 +142,7 @@ func (c *forwardConn) failed(tag string, err error) {
 		reason = "full"
 	}
 	c.in.counts.refuse(reason)
-	c.in.rejects.calm.say(c.in.env.Log, slog.LevelError, "emit transaction failed:", "error", err, "host", c.peer.address, "tag", tag)
+	c.in.rejects.calm.say(c.in.env.Log, slog.LevelError, "emit transaction failed:", "error", err, "host", c.peer.host(), "tag", tag)
 }
 
 // tagOf is the tag under which events go on.

@@ -31,6 +31,8 @@ type inForward struct {
 	tag, tagPrefix          string
 	addressKey, hostnameKey string
 	denyKeepalive           bool
+	socket                  socketOptions
+	resolve, resolveSet     bool
 	maxConnections          int
 	idleTimeout             time.Duration
 	messageTimeout          time.Duration
@@ -71,9 +73,8 @@ func (in *inForward) Params(p *param.Set) {
 	p.Size("decompression_size_limit", &in.unpackedLimit, 2<<30, "Largest compressed message after unpacking.")
 	p.Size("message_memory_limit", &in.memoryLimit, 32<<20, "Memory for the messages of all connections; one larger message at a time is taken alone.")
 	p.Int("backlog", &in.backlog, 0, backlogDoc)
-	p.Ignore("linger_timeout", "connections are closed in order, so that an acknowledgement on its way arrives")
-	p.Ignore("resolve_hostname", "it is on when source_hostname_key is set")
-	p.Ignore("send_keepalive_packet", "TCP keep-alive is always on")
+	p.Bool("resolve_hostname", &in.resolve, false, "Name senders in the log by their host names; it is on when source_hostname_key is set.").Present(&in.resolveSet)
+	in.socket.params(p)
 	p.Ignore("blocking_timeout", "nothing here blocks in turns")
 	p.Ignore("heartbeat_interval", "a source has no heartbeat of its own")
 	param.Section(p, "security", &in.security, securityParams, "Who may send.").Present(&in.hasSecurity)
@@ -85,6 +86,12 @@ func (in *inForward) Params(p *param.Set) {
 func (in *inForward) Check() error {
 	if in.messageTimeout <= 0 {
 		return param.Errorf("message_timeout", "leave the line out for 5 minutes", "a message that takes no time can not be read")
+	}
+	if in.hostnameKey != "" && in.resolveSet && !in.resolve {
+		return param.Errorf("resolve_hostname", "leave the line out", "resolve_hostname must be true with source_hostname_key")
+	}
+	if err := in.socket.check(in.denyKeepalive); err != nil {
+		return err
 	}
 	if in.hasSecurity {
 		if err := in.security.check(); err != nil {
@@ -153,7 +160,7 @@ func (in *inForward) senderOf(addr net.Addr) sender {
 		host = addr.String()
 	}
 	s := sender{address: host}
-	if in.hostnameKey != "" {
+	if in.hostnameKey != "" || in.resolve {
 		s.hostname = in.names.of(host)
 	}
 	return s

@@ -441,9 +441,9 @@ func TestForwardCheck(t *testing.T) {
 		"message_timeout 0":             "message_timeout",
 		"<security>\n</security>":       "self_hostname",
 		security("user_auth true"):      "<user> sections required if user_auth enabled",
-		security("<client>\n</client>"): "<client> needs host or network",
-		security("<client>\nhost a\nnetwork 10.0.0.0/8\n</client>"):                      "both host and network",
-		security("<client>\nnetwork 10.0.0.0\n</client>"):                                "10.0.0.0 is no network",
+		security("<client>\n</client>"): "Either of 'host' and 'network'",
+		security("<client>\nhost a\nnetwork 10.0.0.0/8\n</client>"):                      "both of 'host' and 'network'",
+		security("<client>\nnetwork 10.0.0.0/x\n</client>"):                              "10.0.0.0/x is no network",
 		"<transport tls>\ncert_path CERTS/server.crt\n</transport>":                      "private_key_path",
 		"backlog 5\nlinger_timeout 3\nresolve_hostname true\nsend_keepalive_packet true": "",
 	} {
@@ -451,5 +451,31 @@ func TestForwardCheck(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "t.conf:")) {
 			t.Errorf("%q: got %v, want %q", lines, err, want)
 		}
+	}
+}
+
+// What is said of broken messages begins as Fluentd's lines do, host before tag, and
+// shows no payload; a message without a tag has none in its line.
+func TestForwardSaysWhoSentWhat(t *testing.T) {
+	s := startForward(t, "")
+	s.dial().send([]any{}, []any{"a"}, "secret", []any{5, int64(1), event.NewRecord("n", "secret")},
+		[]any{"a", []any{[]any{int64(1)}}}, []any{"a", int64(1), "secret"}, message("a", 1), []byte{0xc1})
+	s.sink.wait(t, 1)
+	s.stop()
+	for _, want := range []string{
+		`"got invalid event and drop it:" host=127.0.0.1 reason="message has no entries"`,
+		`"got invalid event and drop it:" host=127.0.0.1 tag=a reason="message has no entries"`,
+		`"incoming chunk is broken:" host=127.0.0.1 reason=`,
+		`"got invalid event and drop it:" host=127.0.0.1 reason="tag is no string"`,
+		`"skip invalid event:" host=127.0.0.1 tag=a events=1`,
+		`"got invalid event and drop it:" host=127.0.0.1 tag=a events=1`,
+		`"unexpected error on reading data" host=127.0.0.1 port=`,
+	} {
+		if !strings.Contains(s.log.String(), want) {
+			t.Errorf("%s is not in\n%s", want, s.log)
+		}
+	}
+	if strings.Contains(s.log.String(), "secret") {
+		t.Errorf("the log shows a payload: %s", s.log)
 	}
 }

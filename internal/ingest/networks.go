@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sluicelog/sluice/internal/param"
 )
@@ -42,13 +44,34 @@ func (n *networks) CheckSection() error {
 		case c.network == "":
 			continue
 		}
-		prefix, err := netip.ParsePrefix(c.network)
-		if err != nil {
-			return param.Errorf("network", "write 10.0.0.0/8", "%s is no network", c.network)
+		var err error
+		if c.prefix, err = parseNetwork(c.network); err != nil {
+			return err
 		}
-		c.prefix = prefix.Masked()
 	}
 	return nil
+}
+
+// parseNetwork reads what Ruby's IPAddr does: 10.0.0.0/8, 10.0.0.0/255.0.0.0, or one
+// address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	address, size, sized := strings.Cut(text, "/")
+	addr, err := netip.ParseAddr(address)
+	bits := addr.BitLen()
+	if mask := net.ParseIP(size).To4(); sized && mask != nil && addr.Is4() {
+		ones, of := net.IPMask(mask).Size()
+		if of == 0 { // 255.0.255.0
+			ones = -1
+		}
+		bits = ones
+	} else if sized && err == nil {
+		bits, err = strconv.Atoi(size)
+	}
+	prefix := netip.PrefixFrom(addr, bits)
+	if err != nil || !prefix.IsValid() {
+		return prefix, param.Errorf("network", "write 10.0.0.0/8", "%s is no network", text)
+	}
+	return prefix.Masked(), nil
 }
 
 // takes reports whether a sender may send.

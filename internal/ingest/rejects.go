@@ -30,10 +30,11 @@ func (r *rejects) open() {
 	}
 }
 
-// take returns when the values are durable wherever @ERROR leads.
+// take returns when the values are durable wherever @ERROR leads. attrs go with the
+// words into the log.
 func (r *rejects) take(ctx context.Context, tag string, values []any, words string, attrs ...any) error {
 	r.tally.drop("invalid", len(values))
-	r.calm.warn(r.log, words, append([]any{"tag", tag}, attrs...)...)
+	r.calm.warn(r.log, words, attrs...)
 	if r.failed == nil {
 		return nil
 	}

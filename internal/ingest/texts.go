@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -47,6 +48,9 @@ func (t *texts) senderParams(p *param.Set) {
 
 // sender is who a text came from.
 type sender struct{ address, hostname string }
+
+// host is what a sender is called in the log: its name where that is looked up.
+func (s sender) host() string { return cmp.Or(s.hostname, s.address) }
 
 func (t *texts) senderOf(addr net.Addr) sender {
 	host, _, err := net.SplitHostPort(addr.String())
@@ -118,7 +122,7 @@ func (t *texts) text(ctx context.Context, b *bundle, text []byte, from sender) {
 	if !errors.As(err, &reject) {
 		reject = &rejectedError{words: "pattern not matched"}
 	}
-	if err := t.rejects.take(ctx, reject.tag, []any{string(text)}, reject.words, "host", from.address, "bytes", len(text)); err != nil {
+	if err := t.rejects.take(ctx, reject.tag, []any{string(text)}, reject.words, "tag", reject.tag, "host", from.address, "bytes", len(text)); err != nil {
 		t.env.Log.Error("emit transaction failed:", "error", err)
 	}
 }

@@ -348,7 +348,7 @@ func TestTextConfigErrors(t *testing.T) {
 		{"tcp", "tag t\nport 70000" + parseLines, "70000 is no port"},
 		{"tcp", "tag t\ndelimiter \"\"" + parseLines, "an empty delimiter"},
 		{"tcp", "tag t\n<security>\nallow_anonymous_source false\n</security>" + parseLines, "<client> sections required"},
-		{"tcp", "tag t\n<security>\n<client>\nnetwork 10.0.0.0\n</client>\n</security>" + parseLines, "is no network"},
+		{"tcp", "tag t\n<security>\n<client>\nnetwork 10.0.0.0/x\n</client>\n</security>" + parseLines, "is no network"},
 		{"udp", "tag t\nmessage_length_limit 0" + parseLines, "leaves no room"},
 		{"syslog", "tag t\ninclude_source_host true\nsource_address_key a" + parseLines, "specify either source_address_key or include_source_host"},
 		{"syslog", "tag t\nframe_type x" + parseLines, "frame_type"},
