@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -23,6 +22,7 @@ type link struct {
 	tcp   net.Conn // below TLS
 	read  *forward.Decoder
 	since time.Time // idle
+	heard bool      // the server had the time to object to the first message
 }
 
 func (l *link) close() { _ = l.conn.Close() }
@@ -102,54 +102,6 @@ func (n *node) handshake(ctx context.Context, l *link) error {
 	}
 	return proof.Judge(pong)
 }
-
-// finishTime is how long a server may take to read to the end what it was sent.
-const finishTime = 2 * time.Second
-
-// finish ends the sending and looks whether the server hangs up in order: then it
-// has read everything. A reset means that it has not. One that does neither is
-// left alone.
-func (l *link) finish() error {
-	half, ok := l.conn.(interface{ CloseWrite() error })
-	if !ok {
-		half, ok = l.tcp.(*progressConn).Conn.(interface{ CloseWrite() error })
-	}
-	if !ok {
-		return nil
-	}
-	if err := errors.Join(half.CloseWrite(), l.conn.SetReadDeadline(time.Now().Add(finishTime))); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, l.conn); errors.Is(err, unix.ECONNRESET) {
-		return err
-	}
-	return nil
-}
-
-// alive reports whether the server has not hung up. It waits for nothing: what is
-// there is looked at, not read, but for TLS, whose own messages must be told from
-// a good-bye.
-func (l *link) alive() bool {
-	waiting, err := l.peek()
-	switch {
-	case err != nil:
-		return false
-	case !waiting:
-		return true
-	}
-	if _, encrypted := l.conn.(*tls.Conn); !encrypted {
-		return false // an answer that nobody waits for
-	}
-	if l.conn.SetReadDeadline(time.Now().Add(ticketTime)) != nil {
-		return false
-	}
-	var b [1]byte
-	_, err = l.conn.Read(b[:])
-	return errors.Is(err, os.ErrDeadlineExceeded)
-}
-
-// ticketTime is how long it may take to read what TLS has said beside the events.
-const ticketTime = 5 * time.Millisecond
 
 // peek reports whether the server has sent something; io.EOF when it hung up.
 func (l *link) peek() (waiting bool, err error) {

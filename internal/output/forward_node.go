@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/tlsconf"
@@ -17,6 +18,7 @@ type node struct {
 	forwardServer
 	o        *forwardOptions
 	resolver resolver
+	resets   atomic.Bool // it hangs up by resets, also when nothing was sent
 
 	mu       sync.Mutex
 	usable   bool

@@ -21,7 +21,7 @@ func (n *node) send(ctx context.Context, b body, size int64) error {
 		n.o.counts.fail(n, "connect")
 		return err
 	}
-	if err := n.sendOver(l, b, size); err != nil {
+	if err := n.sendOver(ctx, l, b, size); err != nil {
 		l.close()
 		return fmt.Errorf("send chunk to %s: %w", n, err)
 	}
@@ -34,7 +34,7 @@ func (n *node) send(ctx context.Context, b body, size int64) error {
 	return nil
 }
 
-func (n *node) sendOver(l *link, b body, size int64) error {
+func (n *node) sendOver(ctx context.Context, l *link, b body, size int64) error {
 	option := forward.Option{Size: b.chunk.Events(), Compressed: n.o.compress}
 	if n.o.ack {
 		option.Chunk = chunkOption(b)
@@ -43,14 +43,16 @@ func (n *node) sendOver(l *link, b body, size int64) error {
 		n.o.counts.fail(n, "send")
 		return err
 	}
-	switch {
-	case n.o.ack:
+	if n.o.ack {
 		return n.await(l, option.Chunk)
-	case !n.o.keepalive:
-		if err := l.finish(); err != nil {
-			n.o.counts.fail(n, "send")
-			return err
-		}
+	}
+	end := n.finish
+	if n.o.keepalive {
+		end = n.stay
+	}
+	if err := end(ctx, l); err != nil {
+		n.o.counts.fail(n, "send")
+		return err
 	}
 	return nil
 }
@@ -98,6 +100,10 @@ func (n *node) await(l *link, id string) error {
 		n.o.counts.fail(n, "closed")
 		n.giveUp()
 		return fmt.Errorf("destination node closed the connection. regard it as unavailable: %w", err)
+	}
+	if _, err := forward.ReadHelo(v); err == nil {
+		n.o.counts.fail(n, "other_ack")
+		return errSpeaks
 	}
 	ack, err := forward.AckOf(v)
 	if err == nil && ack != id {
