@@ -1,6 +1,7 @@
 package output
 
 import (
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
@@ -103,6 +104,24 @@ func TestForwardServerOfAnotherKind(t *testing.T) {
 		o, _ := startForward(t, lines+"\n"+r.server(""))
 		if err := o.write(t.Context(), chunkOf(o, 1, 1)); err == nil {
 			t.Errorf("%q: the chunk counts as sent", lines)
+		}
+	}
+}
+
+// In TLS 1.3 a server refuses a certificate when the client holds the handshake to
+// be over: what was sent is then lost.
+func TestForwardServerRefusesTheCertificate(t *testing.T) {
+	pair, err := tls.LoadX509KeyPair(forwardCerts+"server.crt", forwardCerts+"server.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lines := range []string{"", "keepalive true"} {
+		r := receive(t, func(ln net.Listener) net.Listener {
+			return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert})
+		}).start()
+		o, _ := startForward(t, lines+"\ntransport tls\ntls_insecure_mode true\n"+r.server(""))
+		if err := o.write(t.Context(), chunkOf(o, 1, 1)); err == nil || len(r.all()) != 0 {
+			t.Errorf("%q: got %v, the server took %q", lines, err, r.all())
 		}
 	}
 }
