@@ -25,6 +25,8 @@ type victim struct {
 	tls  *tls.Config // of a client that is let in
 	// linger is how long what an attack holds open stays so.
 	linger time.Duration
+	// pid is the process that is attacked, and most how many connections it may hold.
+	pid, most int
 }
 
 // attack is one way to hurt a source. It runs until it is done or ctx ends, and
@@ -115,6 +117,11 @@ func (h *crowdHeld) close() {
 }
 
 func hold(ctx context.Context, v victim, n int, open func(i int) (net.Conn, error)) error {
+	return holdUntil(ctx, v, n, open, func(int) error { _ = pause(ctx, v.linger); return nil })
+}
+
+// holdUntil opens connections, so many as it can, and keeps them until done returns.
+func holdUntil(ctx context.Context, v victim, n int, open func(i int) (net.Conn, error), done func(opened int) error) error {
 	var h crowdHeld
 	defer h.close()
 	err := crowd(ctx, n, 64, func(i int) error {
@@ -123,12 +130,44 @@ func hold(ctx context.Context, v victim, n int, open func(i int) (net.Conn, erro
 		}
 		return nil // that it is not let in is fine
 	})
-	pause(ctx, v.linger)
-	return err
+	return errors.Join(err, done(len(h.all)))
+}
+
+// holdFull is hold of connections that the source has no reason to close but others:
+// it must hold as many as it may, and no more.
+func holdFull(ctx context.Context, v victim, n int, open func(i int) (net.Conn, error)) error {
+	return holdUntil(ctx, v, min(n, spareFiles()), open, func(opened int) error {
+		if opened < n*9/10 {
+			return fmt.Errorf("only %d of %d connections could be opened: that is no attack", opened, n)
+		}
+		err := v.holds(ctx, min(n, v.most))
+		_ = pause(ctx, v.linger)
+		return err
+	})
+}
+
+// holds waits until the source holds so many connections. More than most are only
+// those that are being closed.
+func (v victim) holds(ctx context.Context, want int) error {
+	held := 0
+	for range 100 {
+		var err error
+		held, err = heldBy(v.pid, v.addr)
+		switch {
+		case err != nil:
+			return err
+		case held > v.most*11/10:
+			return fmt.Errorf("%d connections are held, %d may be", held, v.most)
+		case held >= want:
+			return nil
+		}
+		_ = pause(ctx, 20*time.Millisecond)
+	}
+	return fmt.Errorf("%d connections are held, not %d", held, want)
 }
 
 func silence(ctx context.Context, v victim, n int) error {
-	return hold(ctx, v, n, func(i int) (net.Conn, error) { return v.dial(ctx, i) })
+	return holdFull(ctx, v, n, func(i int) (net.Conn, error) { return v.dial(ctx, i) })
 }
 
 func handshakes(ctx context.Context, v victim, n int) error {
@@ -156,7 +195,7 @@ func hello() []byte {
 func halfHellos(ctx context.Context, v victim, n int) error {
 	half := hello()
 	half = half[:len(half)/2]
-	return hold(ctx, v, n, func(i int) (net.Conn, error) {
+	return holdFull(ctx, v, n, func(i int) (net.Conn, error) {
 		c, err := v.dial(ctx, i)
 		if err == nil {
 			_, err = c.Write(half)

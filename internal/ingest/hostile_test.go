@@ -194,7 +194,7 @@ func TestHostileClients(t *testing.T) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			s := startHTTP(t, "max_connections 100\nheader_timeout 1\nbody_timeout 2\nbody_size_limit 4m\nrequest_memory_limit 8m\n"+transport(dir, "client_cert_auth true"))
-			endure(t, victim{addr: s.addr, tls: clientTLS(t, client)}, a, a.small, regularHere)
+			endure(t, victim{addr: s.addr, tls: clientTLS(t, client), pid: os.Getpid(), most: 100}, a, a.small, regularHere)
 			if err := s.stop(); err != nil {
 				t.Error(err)
 			}
@@ -286,7 +286,7 @@ const memoryBound = 128
 func hostileFull(t *testing.T) {
 	dir, client := pairs(t)
 	p := startRelay(t, dir)
-	v := victim{addr: p.addr, tls: clientTLS(t, client), linger: 2 * time.Second}
+	v := victim{addr: p.addr, tls: clientTLS(t, client), linger: 2 * time.Second, pid: p.pid, most: 4096}
 	hugeBomb() // made before the clock runs
 	t.Logf("%-34s %8s %9s %9s %9s %8s %8s", "attack", "n", "p50", "p99", "max", "requests", "peak MB")
 	calm := attack{name: "none", full: 1, run: func(ctx context.Context, _ victim, _ int) error {
