@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ type live struct {
 	counts     *doorCounts
 	guests     guests
 	responders *responders
+	stapler    *stapler
 	poll       time.Duration // how often files are compared without being told of a change
 
 	// Of watch alone, and of open before it:
@@ -39,6 +41,9 @@ type material struct {
 	config *tls.Config
 	sum    [sha256.Size]byte
 	ends   []end
+
+	pair   *tls.Certificate // of a server that staples
+	issuer *x509.Certificate
 }
 
 // pollInterval is for file systems that tell nothing, such as NFS.
@@ -49,7 +54,7 @@ func newLive(s *Server, log *slog.Logger, m *metrics.Registry) *live {
 		server: s, log: log, failed: newFailures(log, m), counts: newDoorCounts(m), poll: pollInterval,
 		warned: expiryWarner{}, responders: newResponders(),
 	}
-	l.guests.live = l
+	l.guests.live, l.stapler = l, newStapler(l)
 	l.outer = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		NextProtos:         s.protocols(),
@@ -99,6 +104,7 @@ func (l *live) open(now time.Time) error {
 func (l *live) use(m *material, now time.Time) {
 	before := l.inUse.Swap(m)
 	l.guests.review(m)
+	l.stapler.wake()
 	if before != nil {
 		l.counts.forget(before.ends, m.ends)
 	}
@@ -122,10 +128,34 @@ func (l *live) read(files *snapshot) (*material, error) {
 	m.ends = append(m.ends, firstEnd(s.certificateFile(), "server", []*x509.Certificate{pair.Leaf}))
 	m.config = &tls.Config{Certificates: []tls.Certificate{*pair}, NextProtos: s.protocols()}
 	s.versions.apply(m.config)
+	if s.staple.on {
+		if err := l.willStaple(m, pair, files); err != nil {
+			return nil, err
+		}
+	}
 	if !s.clientAuth || s.insecure {
 		return m, nil
 	}
 	return m, s.askClients(m, files)
+}
+
+// willStaple shows the pair with the responder's word, when there is one.
+func (l *live) willStaple(m *material, pair *tls.Certificate, files *snapshot) error {
+	var authorities []*x509.Certificate
+	if l.server.caPath != "" {
+		var err error
+		if authorities, err = files.authorities(l.server.caPath, "ca_path"); err != nil {
+			return err
+		}
+	}
+	if err := l.server.staple.prepare(m, pair, authorities); err != nil {
+		return err
+	}
+	m.config.Certificates = nil // else clients that name no server do not get it
+	m.config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return l.stapler.dress(pair, time.Now()), nil
+	}
+	return nil
 }
 
 // askClients asks for a certificate of the authorities. Without ca_path those of
@@ -241,7 +271,12 @@ func (l *live) sumInUse() []byte {
 	return m.sum[:]
 }
 
-// watch follows the files until ctx ends.
+// watch follows the files, and asks for what is stapled, until ctx ends.
 func (l *live) watch(ctx context.Context) {
+	var beside sync.WaitGroup
+	if l.server.staple.on {
+		beside.Go(func() { l.stapler.run(ctx) })
+	}
+	defer beside.Wait()
 	follow(ctx, l.log, l.paths(), l.poll, func() bool { return l.look(time.Now()) })
 }

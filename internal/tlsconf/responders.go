@@ -2,6 +2,7 @@ package tlsconf
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func (r *responders) ask(url string, leaf, issuer *x509.Certificate) (*ocsp.Resp
 
 // put puts the question and says how long the answer counts.
 func (r *responders) put(url string, leaf, issuer *x509.Certificate) answer {
-	response, err := r.question(url, leaf, issuer)
+	response, err := r.question(context.Background(), url, leaf, issuer) // many handshakes may wait for it
 	now := time.Now()
 	if err != nil {
 		return answer{err: err, until: now.Add(failureTime)}
@@ -77,7 +78,7 @@ func (r *responders) put(url string, leaf, issuer *x509.Certificate) answer {
 	return answer{response: response, until: until}
 }
 
-func (r *responders) question(url string, leaf, issuer *x509.Certificate) (*ocsp.Response, error) {
+func (r *responders) question(ctx context.Context, url string, leaf, issuer *x509.Certificate) (*ocsp.Response, error) {
 	if url == "" && len(leaf.OCSPServer) > 0 {
 		url = leaf.OCSPServer[0]
 	}
@@ -88,7 +89,12 @@ func (r *responders) question(url string, leaf, issuer *x509.Certificate) (*ocsp
 	if err != nil {
 		return nil, fmt.Errorf("make OCSP request: %w", err)
 	}
-	got, err := r.client.Post(url, "application/ocsp-request", bytes.NewReader(question)) //nolint:noctx // the client has a timeout
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(question))
+	if err != nil {
+		return nil, fmt.Errorf("ask OCSP responder: %w", err)
+	}
+	post.Header.Set("Content-Type", "application/ocsp-request")
+	got, err := r.client.Do(post)
 	if err != nil {
 		return nil, fmt.Errorf("ask OCSP responder: %w", err)
 	}

@@ -14,7 +14,8 @@
 // established must not wait for a crowd at the door (gate.go). Who may come in is
 // decided by the authorities of ca_path, by revocation lists (crl.go), by OCSP
 // (ocsp.go) and by <client_cert> rules (allow.go), which may also bound the tags
-// that a client sends (peer.go). When that changes, clients that may not come in
+// that a client sends (peer.go). What OCSP says about the server itself is shown to
+// clients (staple.go). When that changes, clients that may not come in
 // any more lose the connections that they have (guests.go).
 package tlsconf
 
@@ -44,6 +45,7 @@ type Server struct {
 	clientAuth                  bool
 	crlPath                     string
 	status                      statusRules
+	staple                      stapleRules
 	clients                     ClientCerts
 	subjectKey                  string
 	caCertPath, caKeyPath       string
@@ -85,6 +87,7 @@ func (s *Server) Params(p *param.Set) {
 	p.Bool("client_cert_auth", &s.clientAuth, false, "Let only clients in that show a certificate of an authority in ca_path.")
 	p.String("crl_path", &s.crlPath, "", "Lists of certificates that their authority has revoked: a file, PEM or DER, or a folder.")
 	s.status.params(p)
+	s.staple.params(p)
 	param.Sections(p, "client_cert", (*[]ClientCert)(&s.clients), func(p *param.Set, c *ClientCert) { c.params(p) },
 		"Clients that may come in, by what their certificate says; without such sections, all that the authorities vouch for.")
 	p.String("ca_cert_path", &s.caCertPath, "", "Authority that signs a server certificate made at start.")
@@ -113,6 +116,9 @@ func (s *Server) Check() error {
 		return err
 	}
 	if err := s.checkCertificate(); err != nil {
+		return err
+	}
+	if err := s.staple.check(s.certPath); err != nil {
 		return err
 	}
 	return s.checkClients()
