@@ -59,6 +59,9 @@ func (d *Decoder) Next() (*Message, error) {
 		return decodeJSON(raw, d.Unpacked)
 	}
 	raw, err := d.value(newFrame())
+	for err == nil && len(raw) == 1 && raw[0] == nilByte {
+		raw, err = d.value(newFrame()) // a heartbeat
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +71,9 @@ func (d *Decoder) Next() (*Message, error) {
 	}
 	return m, err
 }
+
+// nilByte alone is a message that says only that its sender is there.
+const nilByte = 0xc0
 
 // Value reads one msgpack value, for the handshake's messages.
 func (d *Decoder) Value() (any, error) {

@@ -59,7 +59,11 @@ func (e *PackedError) Error() string { return e.Reason }
 
 // AppendAck appends the answer to a message with a chunk id.
 func AppendAck(dst []byte, m *Message) []byte {
-	answer := event.NewRecord("ack", m.Chunk)
+	id := m.ack
+	if id == nil {
+		id = m.Chunk
+	}
+	answer := event.NewRecord("ack", id)
 	if m.JSON {
 		return answer.AppendJSON(dst)
 	}

@@ -19,6 +19,7 @@ type Message struct {
 	Single   bool          // Message mode: the one event stands in the message itself
 
 	compressed string
+	ack        any // Chunk as it came
 	entries    entries
 }
 
@@ -81,8 +82,9 @@ func (m *Message) setOption(v any) {
 		return
 	}
 	m.Option = option
-	if chunk, ok := option.Get("chunk"); ok {
-		m.Chunk, m.HasChunk = textOf(chunk)
+	// Whatever is not nil or false is an id, and goes back as it came.
+	if chunk, ok := option.Get("chunk"); ok && chunk != nil && chunk != false {
+		m.ack, m.HasChunk, m.Chunk = chunk, true, event.Text(chunk)
 	}
 	how, _ := option.Get("compressed")
 	m.compressed = event.Text(how)

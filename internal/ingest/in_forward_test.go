@@ -33,7 +33,8 @@ func TestForwardTakes(t *testing.T) {
 		{"prefix", "add_tag_prefix pre", []any{message("a", 1)}, []string{`pre.a{"n":1}`}, 0},
 		{"tag and prefix", "tag x\nadd_tag_prefix pre", []any{message("a", 1)}, []string{`pre.x{"n":1}`}, 0},
 		{"address", "source_address_key from", []any{message("a", 1)}, []string{`a{"n":1,"from":"127.0.0.1"}`}, 0},
-		{"noise between", "", []any{message("a", 1), "noise", nil, []any{}, message("a", 2)}, []string{`a{"n":1}`, `a{"n":2}`}, 3},
+		{"noise between", "", []any{message("a", 1), "noise", []any{}, message("a", 2)}, []string{`a{"n":1}`, `a{"n":2}`}, 2},
+		{"heartbeats between", "", []any{nil, message("a", 1), nil, nil, message("a", 2)}, []string{`a{"n":1}`, `a{"n":2}`}, 0},
 		{"invalid among others", "", []any{[]any{"a", []any{5, []any{int64(1), event.NewRecord("n", 1)}, []any{nil, nil}}}}, []string{`a{"n":1}`}, 2},
 		{"invalid among others, no acknowledgement, not skipped", "skip_invalid_event false", []any{[]any{"a", []any{5, []any{int64(1), event.NewRecord("n", 1)}}}}, []string{`a{"n":1}`}, 1},
 		{"too large", "chunk_size_limit 100", []any{[]any{"a", int64(1), event.NewRecord("s", strings.Repeat("x", 200))}, message("a", 2)}, []string{`a{"n":2}`}, 0},
@@ -91,6 +92,19 @@ func TestForwardAcks(t *testing.T) {
 	if a, b := c.ack(), c.ack(); a != "nothing" || b != "invalid" {
 		t.Errorf("got %s, %s", a, b)
 	}
+	odd := s.dial() // ids that are no text
+	odd.send([]any{"a", int64(1), event.NewRecord("n", 1), event.NewRecord("chunk", int64(7))},
+		[]any{"a", int64(1), event.NewRecord("n", 1), event.NewRecord("chunk", nil)},
+		[]any{"a", int64(1), event.NewRecord("n", 1), event.NewRecord("chunk", true)})
+	for _, want := range []any{int64(7), true} {
+		v, err := odd.d.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := v.(*event.Record).Get("ack"); got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
 	j := s.dial()
 	j.send([]byte(`["a",1,{"n":2},{"chunk":"cj"}]`))
 	answer := make([]byte, 12)
@@ -98,7 +112,7 @@ func TestForwardAcks(t *testing.T) {
 		t.Errorf("got %s, %v", answer, err)
 	}
 	s.stop() // an acknowledgement is counted when it has been sent
-	if got := s.count("relay_forward_acks_total"); got != 4 {
+	if got := s.count("relay_forward_acks_total"); got != 6 {
 		t.Errorf("%v acks were counted", got)
 	}
 }
