@@ -37,7 +37,7 @@ func notNumeric(v any) error {
 	class := "NilClass"
 	switch v := v.(type) {
 	case *big.Int:
-		return fmt.Errorf("invalid time format: value = %s, error_class = RangeError, error = bignum too big to convert into `long'", v)
+		return private("invalid time format: value = %s, error_class = RangeError, error = bignum too big to convert into `long'", v)
 	case bool:
 		if class = "FalseClass"; v {
 			class = "TrueClass"
@@ -49,7 +49,12 @@ func notNumeric(v any) error {
 	case event.Binary:
 		class = "String"
 	}
-	return fmt.Errorf("value must be a string or a number: %s(%s)", event.Text(v), class)
+	return private("value must be a string or a number: %s(%s)", event.Text(v), class)
+}
+
+// private is an error that shows a value.
+func private(format string, args ...any) error {
+	return &event.PrivateError{Err: fmt.Errorf(format, args...), Public: "the value of the time can not be read"}
 }
 
 // floatTime goes through the number's shortest text, as Fluentd does:

@@ -1,7 +1,6 @@
 package eventtime
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -81,7 +80,7 @@ func (p *Parser) Parse(v any) (event.Time, error) {
 	}
 	text, ok := v.(string)
 	if !ok {
-		return event.Time{}, fmt.Errorf("value must be string: %s", event.Text(v))
+		return event.Time{}, private("value must be string: %s", event.Text(v))
 	}
 	return p.ParseText(text)
 }
@@ -93,7 +92,7 @@ func (p *Parser) ParseText(text string) (event.Time, error) {
 	}
 	sec, nsec, err := p.read(text)
 	if err != nil {
-		return event.Time{}, fmt.Errorf("invalid time format: value = %s, error_class = ArgumentError, error = %w", text, err)
+		return event.Time{}, private("invalid time format: value = %s, error_class = ArgumentError, error = %w", text, err)
 	}
 	return event.Time{Sec: sec, Nsec: nsec}, nil
 }
@@ -111,5 +110,5 @@ func (p *Parser) parseMixed(v any) (event.Time, error) {
 			return t, nil
 		}
 	}
-	return event.Time{}, fmt.Errorf("invalid time format: value = %s, even though fallbacks: %s", event.Text(v), p.errors)
+	return event.Time{}, private("invalid time format: value = %s, even though fallbacks: %s", event.Text(v), p.errors)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -254,19 +255,25 @@ func noteHead(next http.Handler) http.Handler {
 }
 
 // headOrder is the names of the request's headers in the order in which they
-// came; where that is not known, in alphabetical order.
+// came; where that is not known, in alphabetical order. What is taken for the head
+// may have been the end of a body, so no header is left out because of it.
 func headOrder(r *http.Request) []string {
+	var names []string
 	if c := httpConnOf(r); c != nil && r.ProtoMajor == 1 {
-		if head := c.takeHead(r.Method + " " + r.RequestURI + " "); head != "" {
-			return namesOf(head)
+		names = namesOf(c.takeHead(r.Method + " " + r.RequestURI + " "))
+	}
+	known := map[string]bool{}
+	for _, name := range names {
+		known[http.CanonicalHeaderKey(name)] = true
+	}
+	var others []string
+	for _, name := range slices.Concat([]string{"Host"}, slices.Collect(maps.Keys(r.Header))) {
+		if !known[name] {
+			others = append(others, name)
 		}
 	}
-	names := []string{"Host"}
-	for name := range r.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	slices.Sort(others)
+	return append(names, others...)
 }
 
 func namesOf(head string) []string {

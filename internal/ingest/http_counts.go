@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
 )
 
@@ -99,7 +100,7 @@ func (c *httpCounts) logRefusal(log *slog.Logger, status int, err error) {
 	}
 	c.last[status] = refusalLog{at: time.Now()}
 	c.mu.Unlock()
-	attrs := []any{"error", err.Error()}
+	attrs := []any{"error", event.PublicText(err)}
 	if last.quiet > 0 {
 		attrs = append(attrs, "not_logged", last.quiet)
 	}

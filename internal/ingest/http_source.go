@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/sluicelog/sluice/internal/buffer"
+	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/plugin"
 )
 
@@ -40,7 +41,8 @@ func sourceOf(r *http.Request) (context.Context, error) {
 		}
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return nil, &malformedError{fmt.Errorf("header %s: %q is no number", field.name, text)}
+			err = &event.PrivateError{Err: fmt.Errorf("header %s: %q is no number", field.name, text), Public: "header " + field.name + " is no number"}
+			return nil, &malformedError{err}
 		}
 		*field.dst = n
 	}

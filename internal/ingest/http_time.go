@@ -59,7 +59,7 @@ func timeOfNumber(v any) (event.Time, error) {
 	case float64:
 		return floatTime(v)
 	case *big.Int:
-		return event.Time{}, fmt.Errorf("time %s is out of range", v)
+		return event.Time{}, &event.PrivateError{Err: fmt.Errorf("time %s is out of range", v), Public: "a time is out of range"}
 	default:
 		return event.Time{}, errTimeText
 	}

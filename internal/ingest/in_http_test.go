@@ -272,6 +272,42 @@ func TestHTTPDecorates(t *testing.T) {
 	sameEvents(t, s.out.take(), want, want2, want)
 }
 
+// What looks like a head at the end of a body must not hide the headers of the
+// request behind it, which a proxy may have set.
+func TestHTTPForgedHead(t *testing.T) {
+	s := startHTTP(t, "add_http_headers true")
+	body := "json=%7B%7D&x=POST /t HTTP/1.1\r\nHost: h\r\n\r\n"
+	first := fmt.Sprintf("POST /t HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	s.raw(t, first+"POST /t HTTP/1.1\r\nHost: h\r\nX-Client: c\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 2)
+	got := s.out.take()
+	if want := `"HTTP_X_CLIENT":"c"`; len(got) != 2 || !strings.Contains(got[1], want) {
+		t.Errorf("%s is not in %q", want, got)
+	}
+}
+
+// The log says that a time can not be read, and not what it was: that is the
+// client's payload, of any length.
+func TestHTTPLogShowsNoValues(t *testing.T) {
+	for name, lines := range map[string]string{
+		"time": "<parse>\ntime_type string\ntime_format %Y\n</parse>", "number": "", "float": "<parse>\ntime_type float\n</parse>",
+		"mixed": "<parse>\ntime_type mixed\ntime_format_fallbacks %Y,unixtime\n</parse>",
+	} {
+		for _, value := range []string{`"secret"`, `{"x":"secret"}`, "123456789012345678901234567890"} {
+			s := startHTTP(t, lines)
+			status, answer := s.post(t, "/t", "application/json", `{"time":`+value+`}`)
+			if status == 200 {
+				continue // text that is no number is 0 for some types
+			}
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if log := s.log.String(); status != 400 || answer == "" || !strings.Contains(log, "failed to process request") || strings.Contains(log, "secret") || strings.Contains(log, "1234567890123") {
+				t.Errorf("%s, %s: %d %q, said %s", name, value, status, answer, log)
+			}
+		}
+	}
+}
+
 // An answer says whose fault it is, and nothing that was not taken is answered 2xx.
 func TestHTTPPipelineFails(t *testing.T) {
 	s := startHTTP(t, "")
