@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 
 	"github.com/sluicelog/sluice/internal/relayctl"
 )
@@ -19,8 +17,8 @@ func send(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return 0
 	}
 	if err == nil {
-		ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
+		// A signal ends the process as it ends any: nothing could wake what waits for
+		// standard input, and there is nothing to clean up.
 		err = s.Run(ctx, stdin, stdout)
 	}
 	if err != nil {

@@ -3,10 +3,12 @@ package relayctl
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -18,6 +20,7 @@ import (
 // sendWay takes batches of events to a server.
 type sendWay interface {
 	send(ctx context.Context, es event.Stream) error
+	finish() error // after the last events: whether the server objects
 	close()
 }
 
@@ -28,6 +31,9 @@ func (s *Send) Run(ctx context.Context, stdin io.Reader, stdout io.Writer) error
 	}
 	if s.Batch < 1 {
 		return fmt.Errorf("--batch %d: a message holds at least one event", s.Batch)
+	}
+	if s.Timeout <= 0 {
+		return fmt.Errorf("--timeout %s: a server takes some time", s.Timeout)
 	}
 	in, name, err := s.open(stdin)
 	if err != nil {
@@ -55,6 +61,9 @@ func (s *Send) Run(ctx context.Context, stdin io.Reader, stdout io.Writer) error
 		if readErr != nil {
 			return fmt.Errorf("%w%s", readErr, before(taken))
 		}
+	}
+	if err := way.finish(); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(stdout, "events that %s took: %d\n", to, taken)
 	return err
@@ -85,6 +94,10 @@ func (s *Send) way() (way sendWay, to string, err error) {
 		return nil, "", errors.New("--http and --forward are two ways: choose one")
 	case s.HTTP != "" && s.SharedKey != "":
 		return nil, "", errors.New("--shared-key belongs to --forward")
+	case s.HTTP == "" && s.BearerToken != "":
+		return nil, "", errors.New("--bearer-token belongs to --http")
+	case s.BearerToken != "" && s.Username != "":
+		return nil, "", errors.New("--bearer-token and --username are two ways to prove oneself: choose one")
 	}
 	if err := files.Open(); err != nil {
 		return nil, "", err
@@ -96,14 +109,17 @@ func (s *Send) way() (way sendWay, to string, err error) {
 		}
 		return newSendHTTP(s, u, files), u.Redacted(), nil
 	}
-	to = s.Forward
-	if to == "" {
-		to = "127.0.0.1:24224"
-	}
-	if !strings.Contains(to, ":") {
-		to += ":24224"
-	}
+	to = withPort(cmp.Or(s.Forward, "127.0.0.1"))
 	return &sendForward{s: s, address: to, files: files}, to, nil
+}
+
+// withPort adds the usual port to a host that names none.
+func withPort(host string) string {
+	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if net.ParseIP(bare) != nil || !strings.Contains(host, ":") {
+		return net.JoinHostPort(bare, "24224")
+	}
+	return host
 }
 
 // eventLines reads events, one JSON object on each line.

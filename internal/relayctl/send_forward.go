@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/event"
@@ -125,7 +126,7 @@ func (f *sendForward) await(id string) error {
 		return fmt.Errorf("read acknowledgement of %s: %w", f.address, err)
 	}
 	if _, err := forward.ReadHelo(v); err == nil {
-		return fmt.Errorf("%s asks for a shared key: add --shared-key", f.address)
+		return f.wantsKey()
 	}
 	got, err := forward.AckOf(v)
 	if err == nil && got != id {
@@ -135,4 +136,36 @@ func (f *sendForward) await(id string) error {
 		return fmt.Errorf("acknowledgement of %s: %w", f.address, err)
 	}
 	return nil
+}
+
+func (f *sendForward) wantsKey() error {
+	return fmt.Errorf("%s asks for a shared key: add --shared-key", f.address)
+}
+
+// finishTime is how long a server may take to hang up, or to object, when it was
+// sent everything.
+const finishTime = 2 * time.Second
+
+// finish looks whether a server that was asked for no acknowledgement objects: one
+// that wants a key has spoken first, and one that does not like our certificate may
+// say so after the handshake. A server that hangs up, in order or by a reset, or
+// says nothing, has no objection.
+func (f *sendForward) finish() error {
+	if f.s.Ack || f.conn == nil {
+		return nil
+	}
+	if half, ok := f.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // where it fails, reading says why
+	}
+	_ = f.conn.SetReadDeadline(time.Now().Add(min(finishTime, f.s.Timeout)))
+	v, err := f.read.Value()
+	if _, helo := forward.ReadHelo(v); err == nil && helo == nil {
+		return f.wantsKey()
+	}
+	for _, goodbye := range []error{nil, io.EOF, os.ErrDeadlineExceeded, syscall.ECONNRESET} {
+		if errors.Is(err, goodbye) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s may not have taken the events: %w", f.address, err)
 }

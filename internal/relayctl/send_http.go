@@ -35,6 +35,8 @@ func newSendHTTP(s *Send, u *url.URL, files *tlsconf.ClientFiles) *sendHTTP {
 	}}
 }
 
+func (h *sendHTTP) finish() error { return nil }
+
 func (h *sendHTTP) close() { h.client.CloseIdleConnections() }
 
 func (h *sendHTTP) send(ctx context.Context, es event.Stream) error {
@@ -52,6 +54,9 @@ func (h *sendHTTP) send(ctx context.Context, es event.Stream) error {
 	req.Header.Set("Content-Type", "application/json")
 	if h.s.Username != "" {
 		req.SetBasicAuth(h.s.Username, h.s.Password)
+	}
+	if h.s.BearerToken != "" {
+		req.Header.Set("Authorization", "Bearer "+h.s.BearerToken)
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {

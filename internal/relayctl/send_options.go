@@ -19,6 +19,7 @@ type Send struct {
 	TLS, Insecure                           bool
 	CA, Cert, Key, Passphrase, ServerName   string
 	SharedKey, Username, Password, Hostname string
+	BearerToken                             string
 	Ack                                     bool
 	Batch                                   int
 	Timeout                                 time.Duration
@@ -89,6 +90,7 @@ func (s *Send) flags() *flag.FlagSet {
 	f.StringVar(&s.SharedKey, "shared-key", os.Getenv("RELAY_SEND_SHARED_KEY"), "`TEXT` that both sides of --forward know ($RELAY_SEND_SHARED_KEY)")
 	f.StringVar(&s.Username, "username", "", "`NAME` to prove, by the forward protocol or by HTTP's basic authentication")
 	f.StringVar(&s.Password, "password", os.Getenv("RELAY_SEND_PASSWORD"), "`TEXT` that proves it ($RELAY_SEND_PASSWORD)")
+	f.StringVar(&s.BearerToken, "bearer-token", os.Getenv("RELAY_SEND_BEARER_TOKEN"), "`TEXT` that --http shows to prove itself ($RELAY_SEND_BEARER_TOKEN)")
 	f.StringVar(&s.Hostname, "hostname", "", "`NAME` to introduce oneself by with --shared-key; the machine's without it")
 	f.BoolVar(&s.Ack, "ack", true, "wait until --forward acknowledges the events; --no-ack does not")
 	f.BoolFunc("no-ack", "do not wait", func(string) error { s.Ack = false; return nil })
