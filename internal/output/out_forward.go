@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/buffer"
@@ -175,7 +176,14 @@ func (o *forwardOut) Check() error {
 			return err
 		}
 	}
+	if len(o.discovery) == 0 && !slices.ContainsFunc(o.servers, func(s forwardServer) bool { return s.Weight > 0 }) {
+		return param.Errorf("weight", "give one of the servers a weight above 0", "no server has a weight, so that nothing would ever be sent")
+	}
 	switch {
+	case o.options.send <= 0:
+		return param.Errorf("send_timeout", "leave the line out for 60 seconds, or write a long time", "nothing can be sent in %s", o.options.send)
+	case o.options.ack && o.options.ackTimeout <= 0:
+		return param.Errorf("ack_response_timeout", "leave the line out for 190 seconds, or write a long time", "no server answers in %s", o.options.ackTimeout)
 	case o.heartbeat == "udp" && o.options.dnsTurns:
 		return param.Errorf("dns_round_robin", "leave heartbeat_type out", "'dns_round_robin' can not be used with heartbeat_type udp")
 	case o.heartbeat != "none" && o.interval <= 0:

@@ -340,6 +340,12 @@ func TestForwardCheck(t *testing.T) {
 		server + "compress lzo":                             "compress",
 		server + "tls_client_cert_path x":                   "tls_client_private_key_path",
 
+		server + "send_timeout 0":                                    "nothing can be sent in 0s",
+		server + "require_ack_response true\nack_response_timeout 0": "no server answers in 0s",
+		server + "ack_response_timeout 0":                            "",
+		"<server>\nhost a\nweight 0\n</server>":                      "no server has a weight",
+		"<server>\nhost a\nweight 0\n</server>\n" + server:           "",
+
 		"<server>\nhost a\ntransport tls\ntls_client_cert_path x\n</server>":                     "tls_client_private_key_path",
 		"<service_discovery>\n@type consul\n</service_discovery>":                                "Unknown service_discovery plugin",
 		"<service_discovery>\n@type file\n</service_discovery>":                                  "path",
