@@ -3,6 +3,7 @@ package tlsconf
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"runtime"
 	"sync"
@@ -106,6 +107,29 @@ func (c *conn) handshake() {
 	c.endDeadline()
 	if c.err != nil {
 		c.listener.live.failed.note(c.err, c.RemoteAddr(), c.gate.spoke)
+		c.letRead()
+	}
+}
+
+const (
+	// refusedTime is how long a client may take to read why it was refused, and
+	// refusedBytes what it may send meanwhile.
+	refusedTime  = 500 * time.Millisecond
+	refusedBytes = 1 << 20
+)
+
+// letRead waits for a client that was refused to hang up. It believes the handshake
+// of TLS 1.3 to be over before we have looked at its certificate, and what it has
+// sent by then would turn our closing into a reset, which takes the alert with it.
+func (c *conn) letRead() {
+	half, ok := c.gate.Conn.(interface{ CloseWrite() error })
+	if !ok || !c.gate.spoke || half.CloseWrite() != nil {
+		return
+	}
+	stop := context.AfterFunc(c.gate.over, func() { _ = c.gate.Conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if c.gate.Conn.SetReadDeadline(time.Now().Add(refusedTime)) == nil && c.gate.over.Err() == nil {
+		_, _ = io.CopyN(io.Discard, c.gate.Conn, refusedBytes)
 	}
 }
 

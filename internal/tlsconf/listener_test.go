@@ -304,3 +304,29 @@ func TestFailuresAreSaidNowAndThen(t *testing.T) {
 		}
 	})
 }
+
+// A client that is refused learns why, although it has sent something already when
+// it is: a connection that is closed with unread bytes ends by a reset, and its writing
+// fails before it has read the alert.
+func TestRefusedClientLearnsWhy(t *testing.T) {
+	e := serve(t, mutual)
+	for range 20 {
+		raw, err := net.Dial("tcp", e.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := tls.Client(raw, client(t, "clientbad"))
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		if err := conn.Handshake(); err != nil {
+			t.Fatalf("TLS 1.3 tells later: %v", err)
+		}
+		if _, err := conn.Write(make([]byte, 200<<10)); err != nil {
+			t.Fatalf("the client's writing fails, and it does not look for a reason: %v", err)
+		}
+		_, err = conn.Read(make([]byte, 1))
+		_ = conn.Close()
+		if err == nil || !strings.Contains(err.Error(), "remote error: tls:") {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
