@@ -46,17 +46,19 @@ const (
 // way, while a relay whose memory buffers are full does not collect without end.
 func keepHeapLow(machine int64) {
 	debug.SetMemoryLimit(min(quietHeap, machine))
-	followCollections(&sentinel{machine})
+	followCollections(machine)
 }
 
-// sentinel is garbage as soon as it is made: the next collection finds it.
-type sentinel struct{ machine int64 }
+// sentinel is garbage as soon as it is made: the next collection finds it. Without a
+// pointer in it, it would share its memory with other small things, and live as long as
+// any of them.
+type sentinel struct{ _ *sentinel }
 
-func followCollections(s *sentinel) {
-	runtime.SetFinalizer(s, func(s *sentinel) {
-		debug.SetMemoryLimit(limitFor(alive(), s.machine))
-		followCollections(&sentinel{s.machine})
-	})
+func followCollections(machine int64) {
+	runtime.AddCleanup(&sentinel{}, func(machine int64) {
+		debug.SetMemoryLimit(limitFor(alive(), machine))
+		followCollections(machine)
+	}, machine)
 }
 
 func limitFor(alive, machine int64) int64 {
