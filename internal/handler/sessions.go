@@ -202,9 +202,13 @@ func (s *sessions) wait(ctx context.Context) {
 func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 	defer s.sender.health.passed(stuckRecordings, p.SID)
 	for attempt := 0; ctx.Err() == nil; attempt++ {
+		from := p.Index
 		err := s.once(ctx, &p)
 		if err == nil {
 			return s.strike(ctx, p, func() error { return s.state.sentWhole(p.SID) })
+		}
+		if p.Index != from {
+			s.park(p)
 		}
 		if ctx.Err() != nil || errors.Is(err, errStale) {
 			return false
@@ -232,6 +236,14 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 func (s *sessions) stuck(attempt int, p pendingSession, err error) {
 	if attempt+1 >= stuckAfter {
 		s.sender.health.failingOne(stuckRecordings, p.SID, fmt.Errorf("at event %d: %w", p.Index, err))
+	}
+}
+
+// park writes down where a session stands that nothing is sent of for a while, or
+// that the next run goes on with: advance leaves the last second out.
+func (s *sessions) park(p pendingSession) {
+	if err := s.state.write(p); err != nil {
+		s.log.Warn("Failed to note where a session stands, its last events may be sent again", "sid", p.SID, "index", p.Index, "error", err)
 	}
 }
 

@@ -115,9 +115,12 @@ func (s *sessionState) list() ([]pendingSession, error) {
 		if sid, ok := strings.CutPrefix(e.Name(), missingPrefix); ok && sid != "" {
 			found[sid] = s.loadMissing(path, sid)
 		} else if sid, ok := strings.CutPrefix(e.Name(), sessionPrefix); ok && sid != "" {
-			if _, known := found[sid]; !known {
-				found[sid] = loadSession(path, sid, e)
+			p := loadSession(path, sid, e)
+			if missing, known := found[sid]; known {
+				// It was there at last, and some of it was sent.
+				p = pendingSession{SID: sid, Index: max(p.Index, missing.Index), Uploaded: missing.Uploaded}
 			}
+			found[sid] = p
 		}
 	}
 	pending := make([]pendingSession, 0, len(found))
