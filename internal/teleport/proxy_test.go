@@ -197,7 +197,7 @@ func refused(t *testing.T, cfg teleport.Config, words ...string) {
 	if !teleport.IsUnavailable(err) {
 		t.Fatalf("%v, want it unavailable", err)
 	}
-	text := err.Error()
+	text, _, _ := strings.Cut(err.Error(), "\n  hint: ")
 	for _, word := range words {
 		if !strings.Contains(text, word) {
 			t.Errorf("%s\nlacks %q", text, word)
