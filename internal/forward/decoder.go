@@ -56,7 +56,7 @@ func (d *Decoder) Next() (*Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		return decodeJSON(raw, d.Unpacked)
+		return decodeJSON(raw, d.Unpacked, d.Grow)
 	}
 	raw, err := d.value(newFrame())
 	for err == nil && len(raw) == 1 && raw[0] == nilByte {
@@ -65,7 +65,7 @@ func (d *Decoder) Next() (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := decodeMessage(raw, d.Unpacked)
+	m, err := decodeMessage(raw, d.Unpacked, d.Grow)
 	if err == nil && m.entries.stream != nil {
 		m.entries.stream.Grow = d.Grow
 	}
@@ -200,16 +200,16 @@ func (d *Decoder) passOver(f finder) error {
 	}
 }
 
-// largestOption is how much of a message that is passed over is kept.
-const largestOption = 4 << 10
+// keptOption is how much of a message that is passed over is kept.
+const keptOption = 4 << 10
 
 // keepOption appends more of an option; one byte too many says that it is too long.
 func keepOption(option, more []byte) []byte {
-	return append(option, more[:min(len(more), largestOption+1-len(option))]...)
+	return append(option, more[:min(len(more), keptOption+1-len(option))]...)
 }
 
 func optionOf(raw []byte) *event.Record {
-	if len(raw) == 0 || len(raw) > largestOption {
+	if len(raw) == 0 || len(raw) > keptOption {
 		return nil
 	}
 	v, _, err := event.ReadMsgpack(raw)

@@ -285,8 +285,8 @@ func TestPackedMessage(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	whole := AppendEntry(nil, event.Event{Time: at1600, Record: record(1)}, true)
-	if e, invalid := entryOf(whole); invalid != nil || e.Time != (event.Time{Sec: 1600000000}) {
-		t.Errorf("time as integer: got %v, %v", e.Time, invalid)
+	if e, ok := eventOf(valueOf(whole)); !ok || e.Time != (event.Time{Sec: 1600000000}) {
+		t.Errorf("time as integer: got %v, %v", e.Time, ok)
 	}
 }
 

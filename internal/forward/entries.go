@@ -22,13 +22,15 @@ type entries struct {
 	stream *Decoder // unpacked as they are read
 }
 
-// Batch reads the next entries, of size bytes together or little more. What is no
+// Batch reads the next entries, that together take size bytes of memory or little
+// more. What is no
 // entry is kept apart; bytes that are no msgpack are so with all that follows them.
 // The error is io.EOF when there is nothing more, or why a compressed message can
 // not be read on.
 func (m *Message) Batch(size int64) (Batch, error) {
 	var b Batch
-	for size > 0 {
+	m.purse.spent = 0
+	for m.purse.spent < size {
 		raw, err := m.entries.next(&b)
 		if err == io.EOF && (len(b.Events) > 0 || len(b.Invalid) > 0) { //nolint:errorlint // it comes bare
 			return b, nil
@@ -36,8 +38,9 @@ func (m *Message) Batch(size int64) (Batch, error) {
 		if err != nil {
 			return b, err
 		}
-		b.addRaw(raw)
-		size -= int64(len(raw))
+		if err := b.addRaw(raw, &m.purse); err != nil {
+			return b, err
+		}
 	}
 	return b, nil
 }
@@ -85,13 +88,16 @@ func (b *Batch) broken(rest []byte) {
 	b.Invalid = append(b.Invalid, event.Binary(bytes.Clone(rest)))
 }
 
-func (b *Batch) addRaw(raw []byte) {
-	e, invalid := entryOf(raw)
-	if invalid != nil {
-		b.Invalid = append(b.Invalid, invalid)
-		return
+func (b *Batch) addRaw(raw []byte, p *purse) error {
+	v, err := p.value(raw)
+	if err != nil {
+		return err
 	}
-	b.Events = append(b.Events, e)
+	if v == nil {
+		v = event.Binary(bytes.Clone(raw))
+	}
+	b.add(v)
+	return nil
 }
 
 func (b *Batch) add(v any) {
@@ -100,18 +106,6 @@ func (b *Batch) add(v any) {
 	} else {
 		b.Invalid = append(b.Invalid, v)
 	}
-}
-
-// entryOf reads one [time, record]; what is none comes back as invalid.
-func entryOf(raw []byte) (e event.Event, invalid any) {
-	v := valueOf(raw)
-	if e, ok := eventOf(v); ok {
-		return e, nil
-	}
-	if v == nil {
-		v = event.Binary(raw) // nil says that the entry is good
-	}
-	return event.Event{}, v
 }
 
 func eventOf(v any) (event.Event, bool) {

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/sluicelog/sluice/internal/event"
@@ -65,7 +66,15 @@ func (f *jsonFrame) drop(b []byte) []byte {
 // end implements finder: nobody asks it of JSON.
 func (f *jsonFrame) end([]byte) []byte { return nil }
 
-func decodeJSON(raw []byte, unpacked int64) (*Message, error) {
+func decodeJSON(raw []byte, unpacked int64, grow func(int64) error) (*Message, error) {
+	money := purse{grow: grow, base: int64(len(raw))}
+	cost := jsonCost(raw)
+	if cost > largestCost {
+		return nil, &InvalidError{Reason: "message takes too much memory", Value: event.Binary(bytes.Clone(raw))}
+	}
+	if err := money.spend(cost); err != nil {
+		return nil, err
+	}
 	v, err := event.ParseJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -74,11 +83,14 @@ func decodeJSON(raw []byte, unpacked int64) (*Message, error) {
 	if !isArray {
 		return nil, &InvalidError{Reason: "message is no array", Value: v, Broken: true}
 	}
-	m, err := messageOf(v, at(parts, 0), len(parts))
-	if err != nil {
-		return nil, err
+	tag, isText := textOf(at(parts, 0))
+	switch {
+	case len(parts) < 2:
+		return nil, &InvalidError{Tag: tag, Reason: "message has no entries", Value: v}
+	case !isText:
+		return nil, &InvalidError{Reason: "tag is no string", Value: v}
 	}
-	m.JSON, m.Size = true, int64(len(raw))
+	m := &Message{Tag: tag, JSON: true, Size: int64(len(raw)), purse: money}
 	switch second := parts[1].(type) {
 	case []any:
 		m.setOption(at(parts, 2))

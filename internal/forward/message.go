@@ -21,59 +21,64 @@ type Message struct {
 	compressed string
 	ack        any // Chunk as it came
 	entries    entries
+	purse      purse
 }
 
 // decodeMessage makes a message of one whole msgpack value. Only what stands around
 // the entries is read.
-func decodeMessage(raw []byte, unpacked int64) (*Message, error) {
+func decodeMessage(raw []byte, unpacked int64, grow func(int64) error) (*Message, error) {
+	m := &Message{Size: int64(len(raw)), purse: purse{grow: grow, base: int64(len(raw))}}
 	body, n, isArray := arrayOf(raw)
 	if !isArray {
-		return nil, &InvalidError{Reason: "message is no array", Value: valueOf(raw), Broken: true}
+		return nil, m.invalid(raw, "message is no array", true)
 	}
 	parts := partsOf(body, n)
-	var tag any
-	if len(parts) > 0 {
-		tag = valueOf(parts[0])
+	if len(parts) < 2 {
+		m.Tag = tagAtStart(raw)
+		return nil, m.invalid(raw, "message has no entries", false)
 	}
-	m, err := messageOf(lazily(raw), tag, len(parts))
-	if err != nil {
-		return nil, err
+	tag, isText := payloadOf(parts[0])
+	if !isText {
+		return nil, m.invalid(raw, "tag is no string", false)
 	}
-	m.Size = int64(len(raw))
+	m.Tag = string(tag)
 	if list, n, ok := arrayOf(parts[1]); ok {
-		m.setOption(partAt(parts, 2))
+		m.setOption(optionAt(parts, 2))
 		m.entries.rest, m.entries.left = list, n
 		return m, nil
 	}
 	if packed, ok := payloadOf(parts[1]); ok {
-		m.setOption(partAt(parts, 2))
+		m.setOption(optionAt(parts, 2))
 		return m, m.setPacked(packed, unpacked)
 	}
-	m.setOption(partAt(parts, 3))
+	m.setOption(optionAt(parts, 3))
 	m.Single = true
-	m.entries.values = []any{[]any{valueOf(parts[1]), partAt(parts, 2)}}
-	return m, nil
+	return m, m.setSingle(parts)
 }
 
-// lazily is bytes that become a value when somebody wants to see it.
-type lazily []byte
+// setSingle takes the one event of Message mode.
+func (m *Message) setSingle(parts [][]byte) error {
+	t, err := m.purse.value(parts[1])
+	if err != nil {
+		return err
+	}
+	var record any
+	if len(parts) > 2 {
+		if record, err = m.purse.value(parts[2]); err != nil {
+			return err
+		}
+	}
+	m.entries.values = []any{[]any{t, record}}
+	return nil
+}
 
-// messageOf begins a message by its tag. whole is what it is, for the error.
-func messageOf(whole, tag any, parts int) (*Message, error) {
-	text, isText := textOf(tag)
-	reason := ""
-	switch {
-	case parts < 2:
-		reason = "message has no entries"
-	case !isText:
-		reason = "tag is no string"
-	default:
-		return &Message{Tag: text}, nil
+// invalid is the error about a value that is no message.
+func (m *Message) invalid(raw []byte, reason string, broken bool) error {
+	v, err := m.purse.value(raw)
+	if err != nil {
+		return err
 	}
-	if raw, ok := whole.(lazily); ok {
-		whole = valueOf(raw)
-	}
-	return nil, &InvalidError{Tag: text, Reason: reason, Value: whole}
+	return &InvalidError{Tag: m.Tag, Reason: reason, Value: v, Broken: broken}
 }
 
 func (m *Message) setOption(v any) {
@@ -129,11 +134,12 @@ func partsOf(body []byte, n int64) [][]byte {
 	return parts
 }
 
-func partAt(parts [][]byte, i int) any {
-	if i < len(parts) {
-		return valueOf(parts[i])
+// optionAt is what goes with a message; nil where that is nothing.
+func optionAt(parts [][]byte, i int) any {
+	if i >= len(parts) || len(parts[i]) > largestOption {
+		return nil
 	}
-	return nil
+	return valueOf(parts[i])
 }
 
 // largestValue is up to how many bytes a value is read. As a record it takes many
@@ -143,7 +149,7 @@ const largestValue = 32 << 20
 // valueOf reads a value; what no record can hold, or should, stays the bytes that
 // it is.
 func valueOf(raw []byte) any {
-	if len(raw) > largestValue {
+	if len(raw) > largestValue || costOf(raw) > largestCost {
 		return event.Binary(bytes.Clone(raw))
 	}
 	v, _, err := event.ReadMsgpack(raw)

@@ -93,6 +93,7 @@ func hungUp(err error) bool {
 
 // message takes one message; false ends the connection.
 func (c *forwardConn) message(ctx context.Context) bool {
+	c.read.until = time.Time{} // what the message before has left
 	m, err := c.d.Next()
 	c.read.until = time.Time{}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/sluicelog/sluice/internal/buffer"
@@ -13,9 +12,14 @@ import (
 	"github.com/sluicelog/sluice/internal/forward"
 )
 
-// batchSize is how many bytes of a message are one transaction. Few messages are
-// larger; of those that are, only so much is in memory as records at one time.
-const batchSize = 4 << 20
+const (
+	// batchSize is how much memory the events of one transaction may take. Few messages
+	// need more; of those that do, only so much is in memory as records at one time.
+	batchSize = 16 << 20
+	// wholeSize is that of messages of which no event may be invalid, which must be
+	// known before anything is sent on. What is larger still is looked at in parts.
+	wholeSize = 256 << 20
+)
 
 // take sends a message's events on and acknowledges it; false ends the connection.
 func (c *forwardConn) take(ctx context.Context, m *forward.Message) bool {
@@ -25,12 +29,15 @@ func (c *forwardConn) take(ctx context.Context, m *forward.Message) bool {
 	}
 	size := int64(batchSize)
 	if !in.skipInvalid {
-		size = math.MaxInt64 // whether all of it is good must be known first
+		size = wholeSize
 	}
 	for begun := false; ; begun = true {
 		b, err := m.Batch(size)
 		if err == io.EOF { //nolint:errorlint // it comes bare
 			break
+		}
+		if err != nil && ctx.Err() != nil {
+			return false
 		}
 		if err != nil {
 			c.unexpected("packed", err, "tag", m.Tag)
