@@ -25,7 +25,7 @@ type SearchRequest struct {
 func (c *Client) Search(ctx context.Context, r SearchRequest) (page []Event, next string, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
 	defer cancel()
-	reply, err := c.audit.GetUnstructuredEvents(callCtx, &auditlogpb.GetUnstructuredEventsRequest{
+	reply, err := c.current.Load().audit.GetUnstructuredEvents(callCtx, &auditlogpb.GetUnstructuredEventsRequest{
 		Namespace:  "default",
 		StartDate:  timestamppb.New(r.From),
 		EndDate:    timestamppb.New(r.To),
@@ -49,7 +49,7 @@ func (c *Client) Search(ctx context.Context, r SearchRequest) (page []Event, nex
 // the cluster has no bulk export.
 func (c *Client) ExportChunks(ctx context.Context, date time.Time) iter.Seq2[string, error] {
 	open := func(ctx context.Context) (streamOf[auditlogpb.EventExportChunk], error) {
-		return c.audit.GetEventExportChunks(ctx, &auditlogpb.GetEventExportChunksRequest{Date: timestamppb.New(date)})
+		return c.current.Load().audit.GetEventExportChunks(ctx, &auditlogpb.GetEventExportChunksRequest{Date: timestamppb.New(date)})
 	}
 	return func(yield func(string, error) bool) {
 		for chunk, err := range receive(ctx, c.cfg.StallTimeout, open) {
@@ -74,7 +74,7 @@ type Exported struct {
 // without an error the chunk is complete for ever.
 func (c *Client) ExportChunk(ctx context.Context, date time.Time, chunk, cursor string) iter.Seq2[Exported, error] {
 	open := func(ctx context.Context) (streamOf[auditlogpb.ExportEventUnstructured], error) {
-		return c.audit.ExportUnstructuredEvents(ctx, &auditlogpb.ExportUnstructuredEventsRequest{
+		return c.current.Load().audit.ExportUnstructuredEvents(ctx, &auditlogpb.ExportUnstructuredEventsRequest{
 			Date: timestamppb.New(date), Chunk: chunk, Cursor: cursor,
 		})
 	}
@@ -96,7 +96,7 @@ func (c *Client) ExportChunk(ctx context.Context, date time.Time, chunk, cursor 
 // missing. Each call makes the cluster write a session.recording.access event.
 func (c *Client) SessionEvents(ctx context.Context, sid string, index int64) iter.Seq2[Event, error] {
 	open := func(ctx context.Context) (streamOf[auditlogpb.EventUnstructured], error) {
-		return c.audit.StreamUnstructuredSessionEvents(ctx, &auditlogpb.StreamUnstructuredSessionEventsRequest{
+		return c.current.Load().audit.StreamUnstructuredSessionEvents(ctx, &auditlogpb.StreamUnstructuredSessionEventsRequest{
 			SessionId: sid, StartIndex: int32(index),
 		})
 	}
@@ -137,7 +137,7 @@ func (c *Client) UpsertLock(ctx context.Context, l Lock) error {
 	callCtx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
 	defer cancel()
 	v2, _ := lock.(*types.LockV2) // NewLock makes no other kind
-	if _, err := proto.NewAuthServiceClient(c.api.GetConnection()).UpsertLock(callCtx, v2); err != nil {
+	if _, err := proto.NewAuthServiceClient(c.current.Load().api.GetConnection()).UpsertLock(callCtx, v2); err != nil {
 		return c.fail(ctx, "upsert lock "+l.Name, err)
 	}
 	return nil

@@ -18,11 +18,11 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gravitational/teleport/api/breaker"
 	"github.com/gravitational/teleport/api/client"
-	auditlogpb "github.com/gravitational/teleport/api/gen/proto/go/teleport/auditlog/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 )
@@ -45,23 +45,23 @@ type Config struct {
 	DialTimeout  time.Duration // of the first connection; default 30 s
 	CallTimeout  time.Duration // of a call that answers once; default 5 min
 	StallTimeout time.Duration // longest wait for the next element of a stream; default 10 min
+	AwayLimit    time.Duration // a connection that is away for longer is given up for a new one; default 2 min
 	MaxReceive   int           // largest gRPC reply in bytes; default 64 MiB
 
-	Log *slog.Logger // refresh problems only; default: discarded
+	Log *slog.Logger // of refreshs and connections; default: discarded
 }
 
 // Client is an open connection, safe for concurrent use. It reconnects by
 // itself; calls made meanwhile fail with an error that [IsUnavailable].
 type Client struct {
-	cfg   Config
-	api   *client.Client
-	audit auditlogpb.AuditLogServiceClient
-	creds credentials
+	cfg     Config
+	current atomic.Pointer[link]
+	creds   credentials
 
 	loaded string // stamp of the files before they were read
 
-	stop    context.CancelFunc
-	refresh sync.WaitGroup
+	stop       context.CancelFunc
+	background sync.WaitGroup // what stop ends
 }
 
 // Dial checks the credentials and connects; it returns when the connection
@@ -81,12 +81,17 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err := checkValidity(creds, time.Now()); err != nil {
 		return nil, err
 	}
-	api, err := client.New(ctx, apiConfig(cfg, creds))
+	l, err := newLink(ctx, cfg, creds)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Teleport at %s: %w", cfg.Addr, dialError(ctx, cfg, err))
 	}
-	c := &Client{cfg: cfg, api: api, creds: creds, loaded: loaded, audit: auditlogpb.NewAuditLogServiceClient(api.GetConnection())}
-	c.startRefresh()
+	c := &Client{cfg: cfg, creds: creds, loaded: loaded}
+	c.current.Store(l)
+	// The context of Dial only bounds Dial; what runs beside the calls ends with Close.
+	background, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.startRefresh(background)
+	c.background.Go(func() { c.watch(background) })
 	return c, nil
 }
 
@@ -100,6 +105,7 @@ func (cfg *Config) setDefaults() {
 	or(&cfg.DialTimeout, 30*time.Second)
 	or(&cfg.CallTimeout, 5*time.Minute)
 	or(&cfg.StallTimeout, 10*time.Minute)
+	or(&cfg.AwayLimit, 2*time.Minute)
 	if cfg.MaxReceive <= 0 {
 		cfg.MaxReceive = 64 << 20
 	}
@@ -128,17 +134,14 @@ func apiConfig(cfg Config, creds credentials) client.Config {
 	}
 }
 
-// startRefresh reads the credentials again until Close: every Refresh, or when the
+// startRefresh reads the credentials again until ctx ends: every Refresh, or when the
 // files have changed.
-func (c *Client) startRefresh() {
-	// The first context only bounds Dial; the refresh ends with Close.
-	ctx, stop := context.WithCancel(context.Background())
-	c.stop = stop
+func (c *Client) startRefresh(ctx context.Context) {
 	interval := c.cfg.Refresh
 	if interval <= 0 {
 		interval = c.cfg.Follow
 	}
-	c.refresh.Go(func() {
+	c.background.Go(func() {
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		last, stamp := "", c.loaded
@@ -180,8 +183,8 @@ func (c *Client) Expiry() (time.Time, bool) { return c.creds.Expiry() }
 // Close ends the connection and every stream on it.
 func (c *Client) Close() error {
 	c.stop()
-	c.refresh.Wait()
-	if err := c.api.Close(); err != nil {
+	c.background.Wait()
+	if err := c.current.Load().api.Close(); err != nil {
 		return fmt.Errorf("close teleport connection: %w", err)
 	}
 	return nil

@@ -51,15 +51,16 @@ func IsBadRequest(err error) bool { return codeOf(err) == codes.InvalidArgument 
 // IsTooLarge reports a reply over a limit of size, the cluster's or ours.
 func IsTooLarge(err error) bool { return codeOf(err) == codes.ResourceExhausted }
 
-// IsUnavailable reports that the cluster could not be reached or did not
-// answer in time: the same call may succeed later.
+// IsUnavailable reports that the cluster could not be reached, did not answer in time
+// or broke off: the same call may succeed later. A caller that broke off itself gets
+// its context's error, see fail.
 func IsUnavailable(err error) bool {
 	var dial *dialFailure
 	if errors.As(err, &dial) || errors.Is(err, errStalled) {
 		return true
 	}
 	c := codeOf(err)
-	return c == codes.Unavailable || c == codes.DeadlineExceeded
+	return c == codes.Unavailable || c == codes.DeadlineExceeded || c == codes.Canceled
 }
 
 // codeOf is the gRPC code of an error, which the module's client hides in two

@@ -2,6 +2,7 @@ package teleport_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -261,4 +262,53 @@ func TestLargeEventThroughProxy(t *testing.T) {
 			t.Errorf("%s: %d events, %v", name, len(page), err)
 		}
 	}
+}
+
+// TestMuteProxy: a proxy that takes a connection and then leads it nowhere must not be
+// waited for when it has come to its senses.
+func TestMuteProxy(t *testing.T) {
+	srv := start(t, teleporttest.Options{Seed: 1})
+	srv.Generate(64)
+	for name, before := range map[string]func(*teleporttest.Proxy){
+		"at once":             func(p *teleporttest.Proxy) { p.DropConnections() },
+		"after it was absent": func(p *teleporttest.Proxy) { p.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := startProxy(t, srv, teleporttest.TLSRouting)
+			c := dial(t, srv, through(p), func(cfg *teleport.Config) {
+				cfg.CallTimeout, cfg.AwayLimit, cfg.DialTimeout = 300*time.Millisecond, 500*time.Millisecond, time.Second
+			})
+			p.Mute(true)
+			before(p)
+			for range 2 {
+				if _, _, err := c.Search(t.Context(), window()); !teleport.IsUnavailable(err) {
+					t.Errorf("of a mute proxy: %v", err)
+				}
+			}
+			if err := p.Resume(); err != nil {
+				t.Fatal(err)
+			}
+			for p.Hung() == 0 {
+				_, _, _ = c.Search(t.Context(), window())
+			}
+			p.Mute(false)
+			comesBack(t, c)
+		})
+	}
+}
+
+// TestProxyChangesItsWay as when a cluster turns to TLS routing.
+func TestProxyChangesItsWay(t *testing.T) {
+	srv := start(t, teleporttest.Options{Seed: 1})
+	srv.Generate(64)
+	old := startProxy(t, srv, teleporttest.Tunnel)
+	c := dial(t, srv, through(old), func(cfg *teleport.Config) { cfg.AwayLimit = 100 * time.Millisecond })
+	_ = old.Close()
+	_, port, _ := net.SplitHostPort(old.Addr())
+	p, err := teleporttest.StartProxy(t.Context(), srv, teleporttest.ProxyOptions{Way: teleporttest.TLSRouting, Web: webCA, Addr: "127.0.0.1:" + port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	comesBack(t, c)
 }

@@ -51,6 +51,8 @@ type Proxy struct {
 	tunnel string // of the SSH port, with Tunnel
 	ports  []net.Listener
 	logins []string
+	mute   bool
+	hung   int
 	closed bool
 
 	serving sync.WaitGroup
@@ -142,6 +144,30 @@ func (p *Proxy) login(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.logins = append(p.logins, name)
+}
+
+// Mute makes the proxy take who comes and answer nobody that asks for the Auth
+// service, until turned off; who asked meanwhile is never answered.
+func (p *Proxy) Mute(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = on
+}
+
+func (p *Proxy) muted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mute {
+		p.hung++
+	}
+	return p.mute
+}
+
+// Hung is how many have asked a mute proxy.
+func (p *Proxy) Hung() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hung
 }
 
 // DropConnections breaks every connection; clients may come back at once.

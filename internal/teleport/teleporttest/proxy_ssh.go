@@ -82,6 +82,10 @@ func (p *Proxy) transport(channel ssh.Channel, asked <-chan *ssh.Request) {
 	if !ok {
 		return
 	}
+	if p.muted() {
+		ssh.DiscardRequests(asked) // until the client goes
+		return
+	}
 	auth, err := p.dialAuth(first)
 	if err != nil {
 		_, _ = fmt.Fprintln(channel.Stderr(), err)
