@@ -8,6 +8,7 @@ import (
 	"github.com/gravitational/teleport/api/client/proto"
 	auditlogpb "github.com/gravitational/teleport/api/gen/proto/go/teleport/auditlog/v1"
 	"github.com/gravitational/teleport/api/types"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -25,15 +26,22 @@ type SearchRequest struct {
 func (c *Client) Search(ctx context.Context, r SearchRequest) (page []Event, next string, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
 	defer cancel()
-	reply, err := c.current.Load().audit.GetUnstructuredEvents(callCtx, &auditlogpb.GetUnstructuredEventsRequest{
-		Namespace:  "default",
-		StartDate:  timestamppb.New(r.From),
-		EndDate:    timestamppb.New(r.To),
-		EventTypes: r.Types,
-		Limit:      int32(r.Limit),
-		StartKey:   r.Cursor,
-		Order:      auditlogpb.Order_ORDER_ASCENDING,
-	})
+	var reply *auditlogpb.EventsUnstructured
+	call := func(o ...grpc.CallOption) error {
+		reply, err = c.current.Load().audit.GetUnstructuredEvents(callCtx, &auditlogpb.GetUnstructuredEventsRequest{
+			Namespace:  "default",
+			StartDate:  timestamppb.New(r.From),
+			EndDate:    timestamppb.New(r.To),
+			EventTypes: r.Types,
+			Limit:      int32(r.Limit),
+			StartKey:   r.Cursor,
+			Order:      auditlogpb.Order_ORDER_ASCENDING,
+		}, o...)
+		return err
+	}
+	if err = call(); r.Limit <= 1 && isOverLimit(err) {
+		err = c.alone(callCtx, call)
+	}
 	if err != nil {
 		return nil, "", c.fail(ctx, "search events", err)
 	}
@@ -73,13 +81,18 @@ type Exported struct {
 // ExportChunk yields the events of a chunk after cursor. When the loop ends
 // without an error the chunk is complete for ever.
 func (c *Client) ExportChunk(ctx context.Context, date time.Time, chunk, cursor string) iter.Seq2[Exported, error] {
-	open := func(ctx context.Context) (streamOf[auditlogpb.ExportEventUnstructured], error) {
+	open := func(ctx context.Context, o ...grpc.CallOption) (streamOf[auditlogpb.ExportEventUnstructured], error) {
 		return c.current.Load().audit.ExportUnstructuredEvents(ctx, &auditlogpb.ExportUnstructuredEventsRequest{
 			Date: timestamppb.New(date), Chunk: chunk, Cursor: cursor,
-		})
+		}, o...)
+	}
+	taken := func(item *auditlogpb.ExportEventUnstructured) bool {
+		before := cursor
+		cursor = item.GetCursor()
+		return cursor != "" && cursor != before
 	}
 	return func(yield func(Exported, error) bool) {
-		for item, err := range receive(ctx, c.cfg.StallTimeout, open) {
+		for item, err := range receiveAny(ctx, c, open, taken) {
 			if err != nil {
 				yield(Exported{}, c.fail(ctx, "export chunk "+chunk, err))
 				return
@@ -95,13 +108,19 @@ func (c *Client) ExportChunk(ctx context.Context, date time.Time, chunk, cursor 
 // least index. It ends with an error that [IsNotFound] when the recording is
 // missing. Each call makes the cluster write a session.recording.access event.
 func (c *Client) SessionEvents(ctx context.Context, sid string, index int64) iter.Seq2[Event, error] {
-	open := func(ctx context.Context) (streamOf[auditlogpb.EventUnstructured], error) {
+	open := func(ctx context.Context, o ...grpc.CallOption) (streamOf[auditlogpb.EventUnstructured], error) {
 		return c.current.Load().audit.StreamUnstructuredSessionEvents(ctx, &auditlogpb.StreamUnstructuredSessionEventsRequest{
 			SessionId: sid, StartIndex: int32(index),
-		})
+		}, o...)
+	}
+	taken := func(item *auditlogpb.EventUnstructured) bool {
+		behind := item.GetIndex() + 1
+		rises := behind > index
+		index = behind
+		return rises
 	}
 	return func(yield func(Event, error) bool) {
-		for item, err := range receive(ctx, c.cfg.StallTimeout, open) {
+		for item, err := range receiveAny(ctx, c, open, taken) {
 			if err != nil {
 				yield(Event{}, c.fail(ctx, "stream session "+sid, err))
 				return

@@ -47,6 +47,7 @@ type Config struct {
 	StallTimeout time.Duration // longest wait for the next element of a stream; default 10 min
 	AwayLimit    time.Duration // a connection that is away for longer is given up for a new one; default 2 min
 	MaxReceive   int           // largest gRPC reply in bytes; default 64 MiB
+	MaxAlone     int           // largest one that holds a single event, received alone; default 256 MiB
 
 	Log *slog.Logger // of refreshs and connections; default: discarded
 }
@@ -58,7 +59,8 @@ type Client struct {
 	current atomic.Pointer[link]
 	creds   credentials
 
-	loaded string // stamp of the files before they were read
+	large  chan struct{} // held while a reply over MaxReceive is received
+	loaded string        // stamp of the files before they were read
 
 	stop       context.CancelFunc
 	background sync.WaitGroup // what stop ends
@@ -85,7 +87,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Teleport at %s: %w", cfg.Addr, dialError(ctx, cfg, err))
 	}
-	c := &Client{cfg: cfg, creds: creds, loaded: loaded}
+	c := &Client{cfg: cfg, creds: creds, loaded: loaded, large: make(chan struct{}, 1)}
 	c.current.Store(l)
 	// The context of Dial only bounds Dial; what runs beside the calls ends with Close.
 	background, stop := context.WithCancel(context.Background())
@@ -108,6 +110,9 @@ func (cfg *Config) setDefaults() {
 	or(&cfg.AwayLimit, 2*time.Minute)
 	if cfg.MaxReceive <= 0 {
 		cfg.MaxReceive = 64 << 20
+	}
+	if cfg.MaxAlone <= 0 {
+		cfg.MaxAlone = 256 << 20
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

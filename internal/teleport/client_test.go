@@ -431,6 +431,67 @@ func TestLargeEventPasses(t *testing.T) {
 	}
 }
 
+// TestEventOverTheLimit: one that no page and no stream may bring is received alone, and
+// what stands around it as ever; over the larger limit it is said to be too large.
+func TestEventOverTheLimit(t *testing.T) {
+	srv := start(t, teleporttest.Options{Mode: teleporttest.Bulk})
+	var events []teleporttest.Event
+	for i := range 9 {
+		size := 10
+		if i%4 == 0 { // the first and the last one, too
+			size = 3 << 20
+		}
+		body := fmt.Appendf(nil, `{"event":"t","uid":"u%d","x":%q}`, i, strings.Repeat("x", size))
+		events = append(events, teleporttest.Event{Type: "t", ID: fmt.Sprint("u", i), Index: int64(i), Time: begin.Add(time.Duration(i) * time.Second), Body: body})
+	}
+	if err := errors.Join(srv.Append(events...), srv.AppendRecording("s", events...)); err != nil {
+		t.Fatal(err)
+	}
+	chunk := srv.Chunks(begin)[0]
+	ways := map[string]func(*teleport.Client) ([]string, error){
+		"search": func(c *teleport.Client) (ids []string, err error) {
+			for r := window(); ; {
+				r.Limit = 1
+				page, next, err := c.Search(t.Context(), r)
+				for _, e := range page {
+					ids = append(ids, e.ID)
+				}
+				if r.Cursor = next; err != nil || next == "" {
+					return ids, err
+				}
+			}
+		},
+		"export": func(c *teleport.Client) (ids []string, err error) {
+			for e, err := range c.ExportChunk(t.Context(), begin, chunk, "") {
+				if err != nil {
+					return ids, err
+				}
+				ids = append(ids, e.ID)
+			}
+			return ids, nil
+		},
+		"session": func(c *teleport.Client) (ids []string, err error) {
+			for e, err := range c.SessionEvents(t.Context(), "s", 0) {
+				if err != nil {
+					return ids, err
+				}
+				ids = append(ids, e.ID)
+			}
+			return ids, nil
+		},
+	}
+	limited := dial(t, srv, func(cfg *teleport.Config) { cfg.MaxReceive = 1 << 20 })
+	tight := dial(t, srv, func(cfg *teleport.Config) { cfg.MaxReceive, cfg.MaxAlone = 1<<20, 2<<20 })
+	for name, read := range ways {
+		if ids, err := read(limited); err != nil || strings.Join(ids, " ") != "u0 u1 u2 u3 u4 u5 u6 u7 u8" {
+			t.Errorf("%s: got %q, %v", name, ids, err)
+		}
+		if ids, err := read(tight); !teleport.IsTooLarge(err) || len(ids) > 0 {
+			t.Errorf("%s over the larger limit: got %q, %v", name, ids, err)
+		}
+	}
+}
+
 // TestReconnects: neither a restart nor many failures in a row may cost a minute.
 func TestReconnects(t *testing.T) {
 	srv := start(t, teleporttest.Options{Seed: 1})
