@@ -42,6 +42,7 @@ type world struct {
 	s3       *s3test.Server
 	notify   net.PacketConn // a service manager's socket
 	receiver *receiver
+	proxy    *connectProxy
 	process  *process
 }
 
@@ -112,6 +113,9 @@ func worldCommands() map[string]scriptCommand {
 		"givenup":     with((*world).givenUp),
 		"bucket":      with((*world).bucket),
 		"store":       with((*world).store),
+		"secure":      with((*world).secure),
+		"webproxy":    with((*world).startProxy),
+		"proxied":     with((*world).proxied),
 		"hangup":      with((*world).hangUp),
 		"objects":     with((*world).objects),
 	}
@@ -148,6 +152,7 @@ func (w *world) startCluster(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	w.cluster.Generate(*events)
 	ts.Setenv("TELEPORT", w.cluster.Addr())
+	ts.Setenv("TELEPORT_PORT", w.cluster.Addr()[strings.LastIndexByte(w.cluster.Addr(), ':')+1:])
 	ts.Setenv("IDENTITY", w.cluster.IdentityPath())
 	ts.Setenv("BEGIN", o.Start.Format(time.RFC3339))
 	ts.Setenv("FOLDER", strings.ReplaceAll(w.cluster.Addr(), ":", "_"))
@@ -219,6 +224,7 @@ func (w *world) receive(ts *testscript.TestScript, args []string) {
 		r.server.StartTLS()
 	}
 	w.receiver = r
+	ts.Setenv("RECEIVER_PORT", portOf(r.server))
 	ts.Setenv("RECEIVER", strings.Replace(r.server.URL, "127.0.0.1", "localhost", 1))
 }
 
@@ -465,7 +471,7 @@ func (w *world) serve(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, append([]string{"start"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "SSL_CERT_FILE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FDFWD_CONFIG", "FDFWD_STORAGE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

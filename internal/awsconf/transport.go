@@ -1,6 +1,7 @@
 package awsconf
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -87,15 +89,17 @@ func (c *Config) trust() (*tls.Config, error) {
 		found = conf.RootCAs.AppendCertsFromPEM(pem) || found
 	}
 	if !found {
-		return nil, fmt.Errorf("read certificate authorities: no PEM certificate in %s", firstNonEmpty(c.caBundle, c.caDirectory))
+		return nil, fmt.Errorf("read certificate authorities: no PEM certificate in %s", strings.Join(files, ", "))
 	}
 	return conf, nil
 }
 
+// authorityFiles are those that the parameters name, else that of AWS_CA_BUNDLE, as
+// with AWS's own tools; none are the system's.
 func (c *Config) authorityFiles() ([]string, error) {
 	var files []string
-	if c.caBundle != "" {
-		files = append(files, c.caBundle)
+	if bundle := cmp.Or(c.caBundle, c.ambientBundle()); bundle != "" {
+		files = append(files, bundle)
 	}
 	if c.caDirectory == "" {
 		return files, nil
@@ -114,11 +118,11 @@ func (c *Config) authorityFiles() ([]string, error) {
 	return files, nil
 }
 
-func firstNonEmpty(a, b string) string {
-	if a != "" {
-		return a
+func (c *Config) ambientBundle() string {
+	if c.caDirectory != "" {
+		return ""
 	}
-	return b
+	return os.Getenv("AWS_CA_BUNDLE")
 }
 
 // dialer connects and gives a connection that fails once nothing moved for stall.
