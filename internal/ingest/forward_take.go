@@ -10,6 +10,7 @@ import (
 	"github.com/sluicelog/sluice/internal/buffer"
 	"github.com/sluicelog/sluice/internal/event"
 	"github.com/sluicelog/sluice/internal/forward"
+	"github.com/sluicelog/sluice/internal/tlsconf"
 )
 
 const (
@@ -95,6 +96,10 @@ func (c *forwardConn) invalid(ctx context.Context, tag string, values []any, wor
 	from := []any{"host", c.peer.host()}
 	if tag != "" {
 		from = append(from, "tag", tag)
+		if err := tlsconf.PeerOf(c.conn).MaySend(c.in.tagOf(tag)); err != nil {
+			c.failed(tag, err)
+			return false
+		}
 	}
 	err := c.in.rejects.take(ctx, tag, values, words, append(from, attrs...)...)
 	if err != nil {

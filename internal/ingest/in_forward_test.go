@@ -446,6 +446,21 @@ func TestForwardTLS(t *testing.T) {
 	}
 }
 
+// What is no event of a client that may not send the tag goes nowhere either.
+func TestForwardInvalidOfATagThatIsNotAllowed(t *testing.T) {
+	s := startForward(t, "<transport tls>\ncert_path CERTS/server.crt\nprivate_key_path CERTS/server.key\nca_path CERTS/ca.crt\nclient_cert_auth true\n<client_cert>\ncn **\ntag_prefix app\n</client_cert>\n</transport>")
+	c := s.dialTLS("client")
+	c.send([]any{"app.x", []any{5}, event.NewRecord("chunk", "one")})
+	if c.ack() != "one" || len(s.errors.wait(t, 1)) != 1 {
+		t.Errorf("@ERROR got %q", s.errors.all())
+	}
+	c.send([]any{"audit", []any{5}, event.NewRecord("chunk", "two")})
+	c.closed()
+	if got := s.errors.all(); len(got) != 1 {
+		t.Errorf("@ERROR got %q", got)
+	}
+}
+
 func TestForwardCheck(t *testing.T) {
 	security := func(lines string) string {
 		return "<security>\nself_hostname h\nshared_key k\n" + lines + "\n</security>"
