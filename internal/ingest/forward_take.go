@@ -16,7 +16,7 @@ import (
 const (
 	// batchSize is how much memory the events of one transaction may take. Few messages
 	// need more; of those that do, only so much is in memory as records at one time.
-	batchSize = 16 << 20
+	batchSize = 8 << 20
 	// wholeSize is that of messages of which no event may be invalid, which must be
 	// known before anything is sent on. What is larger still is looked at in parts.
 	wholeSize = 256 << 20
