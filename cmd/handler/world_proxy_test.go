@@ -24,7 +24,7 @@ type connectProxy struct {
 }
 
 // startProxy is `proxy`: it sets $PROXY.
-func (w *world) startProxy(ts *testscript.TestScript, _ []string) {
+func (w *world) startWebProxy(ts *testscript.TestScript, _ []string) {
 	w.proxy = &connectProxy{hosts: map[string]int{}}
 	w.proxy.server = httptest.NewServer(w.proxy)
 	ts.Defer(w.proxy.server.Close)

@@ -114,7 +114,7 @@ func worldCommands() map[string]scriptCommand {
 		"bucket":      with((*world).bucket),
 		"store":       with((*world).store),
 		"secure":      with((*world).secure),
-		"webproxy":    with((*world).startProxy),
+		"webproxy":    with((*world).startWebProxy),
 		"proxied":     with((*world).proxied),
 		"hangup":      with((*world).hangUp),
 		"objects":     with((*world).objects),
