@@ -118,11 +118,7 @@ func (c *forwardConn) unread(ctx context.Context, err error) bool {
 		}
 		return c.invalid(ctx, invalid.Tag, []any{invalid.Value}, words, "reason", invalid.Reason)
 	case errors.As(err, &large):
-		in.counts.refuse("too_large")
-		in.tally.drop("too large", 1)
-		in.rejects.calm.warn(in.env.Log, "Input chunk size is larger than 'chunk_size_limit', dropped:",
-			"tag", large.Tag, "host", c.peer.host(), "limit", in.chunkLimit, "size", large.Size)
-		c.tellOurs(large.Option, err)
+		c.tooLarge(large)
 		return true
 	case errors.As(err, &packed):
 		c.unexpected("packed", err, "tag", packed.Tag)
@@ -140,6 +136,19 @@ func (c *forwardConn) unread(ctx context.Context, err error) bool {
 		in.env.Log.Debug("unexpected error on reading data", "host", c.peer.host(), "error", err)
 	}
 	return false
+}
+
+// tooLarge says that a message was passed over. It is lost, unless its sender is told
+// so and keeps it.
+func (c *forwardConn) tooLarge(m *forward.TooLargeError) {
+	in, words := c.in, "Input chunk size is larger than 'chunk_size_limit', dropped:"
+	in.counts.refuse("too_large")
+	if c.tellOurs(m.Option, m) {
+		words = "Input chunk size is larger than 'chunk_size_limit', refused:"
+	} else {
+		in.tally.drop("too large", 1)
+	}
+	in.rejects.calm.warn(in.env.Log, words, "tag", m.Tag, "host", c.peer.host(), "limit", in.chunkLimit, "size", m.Size)
 }
 
 func (c *forwardConn) unexpected(reason string, err error, attrs ...any) {

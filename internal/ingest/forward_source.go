@@ -39,8 +39,8 @@ func withForwardSource(ctx context.Context, m *forward.Message) context.Context 
 // tellOurs says to our own handler what the protocol has no word for: that events
 // will never be taken, or that another handler has taken its place. Any other
 // sender sees the connection close. The answer is {"refused": chunk, "status":
-// as over HTTP, "reason": text}.
-func (c *forwardConn) tellOurs(option *event.Record, err error) {
+// as over HTTP, "reason": text}. It reports that the answer was sent.
+func (c *forwardConn) tellOurs(option *event.Record, err error) bool {
 	status := 0
 	switch {
 	case errors.Is(err, buffer.ErrTooLarge), errors.Is(err, forward.ErrTooLarge):
@@ -49,13 +49,14 @@ func (c *forwardConn) tellOurs(option *event.Record, err error) {
 		status = http.StatusConflict
 	}
 	if option == nil || status == 0 {
-		return
+		return false
 	}
 	chunk, asked := option.Get("chunk")
 	if _, ours := option.Get("sluice_source"); !ours || !asked {
-		return
+		return false
 	}
 	_ = c.conn.SetWriteDeadline(time.Now().Add(ackTime))
 	answer := event.NewRecord("refused", event.Text(chunk), "status", int64(status), "reason", err.Error())
-	_, _ = c.conn.Write(event.AppendMsgpack(nil, answer)) // lost: it sends again
+	_, err = c.conn.Write(event.AppendMsgpack(nil, answer))
+	return err == nil // else it sends again
 }

@@ -208,8 +208,9 @@ func TestForwardEventTooLarge(t *testing.T) {
 	}
 }
 
-// Our own handler learns that a message is larger than chunk_size_limit, however it
-// is cut on its way, and goes on over the same connection. Nobody else hears a word.
+// Our own handler learns that a message is larger than chunk_size_limit, however long
+// it is, and goes on over the same connection; nothing is lost by that. Nobody else
+// hears a word, and what they sent counts as dropped.
 func TestForwardTellsOursTooLarge(t *testing.T) {
 	s := startForward(t, "chunk_size_limit 400")
 	for _, n := range []int{395, 500, 100 << 10} {
@@ -232,6 +233,9 @@ func TestForwardTellsOursTooLarge(t *testing.T) {
 				t.Errorf("%s of %d: a stranger's message was answered with %s", name, n, got)
 			}
 		}
+	}
+	if dropped, refused := s.count("relay_events_dropped_total"), s.count("relay_forward_refused_total", "too_large"); dropped != 6 || refused != 12 {
+		t.Errorf("dropped %v, refused %v", dropped, refused)
 	}
 }
 
