@@ -29,6 +29,8 @@ func cured(err error) (text, hint string) {
 		hint = "the file system is read-only here: choose a storage on one that can be written to"
 	case errors.Is(err, syscall.ENOSPC):
 		hint = "the disk is full: make room; nothing that was not acknowledged is lost"
+	case strings.Contains(err.Error(), "get credentials"):
+		hint = "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of the machine or container"
 	case errors.Is(err, syscall.ENOTDIR):
 		hint = "a part of the path is a file where a folder is needed"
 	}

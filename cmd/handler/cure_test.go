@@ -23,6 +23,7 @@ func TestCured(t *testing.T) {
 		{of(syscall.ENOSPC), "the disk is full"},
 		{of(syscall.EROFS), "read-only"},
 		{of(syscall.ENOTDIR), "a file where a folder is needed"},
+		{errors.New("list s3://b/: get credentials: no role"), "AWS_PROFILE"},
 		{of(errors.New("else")), ""},
 		{errors.New("key: no" + hintMark + "take another"), "take another"},
 	} {

@@ -119,14 +119,22 @@ func (h *health) problems() []string {
 	return all
 }
 
-// complain logs trouble that lasts, once per interval for each part.
-func (h *health) complain(part string, err error) {
+// due reports that trouble of a part may be logged again.
+func (h *health) due(part string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.log == nil || time.Since(h.lastLog[part]) < retryLogInterval {
-		return
+	if time.Since(h.lastLog[part]) < retryLogInterval {
+		return false
 	}
 	h.lastLog[part] = time.Now()
+	return true
+}
+
+// complain logs trouble that lasts, once per interval for each part.
+func (h *health) complain(part string, err error) {
+	if h.log == nil || !h.due(part) {
+		return
+	}
 	h.log.Error("Nothing goes on", "part", part, "error", err)
 }
 

@@ -58,7 +58,7 @@ func (c *StartCmd) Run(ctx context.Context, log *slog.Logger, m *metrics.Registr
 	if c.shared() {
 		h.started() // one that stands by is up
 	}
-	if h.share, err = c.joinShare(ctx, dir, log); err != nil {
+	if h.share, err = c.joinShare(ctx, dir, h); err != nil {
 		return err
 	}
 	if err := c.build(ctx, h); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,7 +44,7 @@ type share struct {
 
 // joinShare waits until this process may work on the shared state, and brings it
 // into dir. For a local state it returns nil at once.
-func (c *StartCmd) joinShare(ctx context.Context, dir string, log *slog.Logger) (*share, error) {
+func (c *StartCmd) joinShare(ctx context.Context, dir string, h *handler) (*share, error) {
 	if !c.shared() {
 		return nil, nil
 	}
@@ -55,7 +56,8 @@ func (c *StartCmd) joinShare(ctx context.Context, dir string, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	s := newShare(store.Below(name), dir, c.TakeoverAfter, log)
+	s := newShare(store.Below(name), dir, c.TakeoverAfter, h.log)
+	s.health = h.health
 	if err := s.prove(ctx, store.Below(name)); err != nil {
 		return nil, err
 	}
@@ -97,18 +99,39 @@ func (s *share) write(ctx context.Context, files []sharedFile, release bool) err
 	return nil
 }
 
+// prover is a store that can show whether it writes on condition.
+type prover interface {
+	Prove(ctx context.Context, key string) error
+}
+
 // prove refuses a store that would let two write.
-func (s *share) prove(ctx context.Context, store *s3state.Store) error {
+func (s *share) prove(ctx context.Context, store prover) error {
+	const part = "shared state"
 	for attempt := 0; ; attempt++ {
 		err := store.Prove(ctx, "proof-"+s.lease.holder)
+		if err == nil {
+			s.health.ok(part)
+		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, s3state.ErrUnconditional) {
 			return err
 		}
-		s.log.Warn("Failed to reach the shared state, will try again", "error", err)
+		err = withCredentialsCure(err)
+		s.health.failing(part, err)
+		if s.health.due(part) {
+			s.log.Warn("Failed to reach the shared state, will try again", "error", err)
+		}
 		if err := sleep(ctx, backoff(attempt)); err != nil {
 			return err
 		}
 	}
+}
+
+// withCredentialsCure says where credentials come from when there are none.
+func withCredentialsCure(err error) error {
+	if !strings.Contains(err.Error(), "get credentials") {
+		return err
+	}
+	return fmt.Errorf("%w; give some by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of the machine or container", err)
 }
 
 // join waits for the lease and fetches the state. From then on until the first

@@ -231,3 +231,33 @@ func TestLostWhileFetching(t *testing.T) {
 		}
 	})
 }
+
+// proverFunc is a store for prove alone.
+type proverFunc func() error
+
+func (f proverFunc) Prove(context.Context, string) error { return f() }
+
+// A store that is away is red, and said once in a while with where credentials come
+// from; when it is back all is well.
+func TestProveSaysWhatIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text strings.Builder
+		s := newShare(nil, t.TempDir(), time.Minute, slog.New(slog.NewTextHandler(&text, nil)))
+		tries := 0
+		err := s.prove(t.Context(), proverFunc(func() error {
+			if tries++; tries == 9 {
+				return nil
+			}
+			if tries > 1 && len(s.health.problems()) != 1 {
+				t.Error("nothing is red")
+			}
+			return errors.New("put s3://b/p: get identity: get credentials: no role")
+		}))
+		if err != nil || len(s.health.problems()) > 0 {
+			t.Errorf("at last: %v, %q", err, s.health.problems())
+		}
+		if n := strings.Count(text.String(), "\n"); n < 2 || n > 5 || !strings.Contains(text.String(), "AWS_ACCESS_KEY_ID") {
+			t.Errorf("%d lines are said of %d failures: %s", n, tries-1, &text)
+		}
+	})
+}

@@ -71,6 +71,9 @@ func openSource(cfg sourceConfig, asked *time.Time) (*auditSource, error) {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	cfg.log.Info("Using start time", "value", cfg.start.UTC().Format(time.RFC3339))
+	if cfg.start.After(time.Now()) {
+		cfg.log.Warn("The start time has not come yet, nothing is read until then")
+	}
 	if cfg.skipIDs, err = readSkips(cfg.dir); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
