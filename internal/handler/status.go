@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -79,6 +81,9 @@ func askProcess(ctx context.Context, addr string) (*ProcessStatus, error) {
 		return nil, err
 	}
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("nobody answers at %s", addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the running handler: %w", err)
 	}
