@@ -220,7 +220,7 @@ func (s *sessions) follow(ctx context.Context, p pendingSession) bool {
 			s.missed(p)
 			s.sender.health.passed(stuckRecordings, p.SID)
 		} else {
-			s.log.Warn("Failed processing session recording, will try again", "sid", p.SID, "index", p.Index, "error", err)
+			s.complain(p, err)
 			s.stuck(attempt, p, err)
 		}
 		s.note(func() { s.queued[p.SID] = restsAfter(attempt, err) })
@@ -237,6 +237,15 @@ func (s *sessions) stuck(attempt int, p pendingSession, err error) {
 	if attempt+1 >= stuckAfter {
 		s.sender.health.failingOne(stuckRecordings, p.SID, fmt.Errorf("at event %d: %w", p.Index, err))
 	}
+}
+
+// complain logs a failed attempt. A cluster that is away fails all sessions alike:
+// that is said of one of them now and then.
+func (s *sessions) complain(p pendingSession, err error) {
+	if teleport.IsUnavailable(err) && !s.sender.health.due("recordings") {
+		return
+	}
+	s.log.Warn("Failed processing session recording, will try again", "sid", p.SID, "index", p.Index, "error", err)
 }
 
 // park writes down where a session stands that nothing is sent of for a while, or

@@ -3,8 +3,12 @@ package handler
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // A recording that is stopped in its middle goes on at the next event: also one that
@@ -38,5 +42,24 @@ func TestStoppedRecordingGoesOn(t *testing.T) {
 		if names := stateFiles(t, dir); len(names) > 0 {
 			t.Errorf("%s: left behind: %q", name, names)
 		}
+	}
+}
+
+// A cluster that is away is said once for all recordings, not for each of them.
+func TestClusterAwayIsSaidOnce(t *testing.T) {
+	b := newBooth(t, t.TempDir(), &tapes{n: 1, calls: map[string]int{}, fail: func(_ string, _ int64, call int) error {
+		if call < 5 {
+			return status.Error(codes.Unavailable, "connection refused")
+		}
+		return nil
+	}})
+	for _, sid := range []string{"a", "b", "c"} {
+		if err := b.add(t.Context(), sid, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.finish(t)
+	if n := strings.Count(b.log.String(), "Failed processing session recording"); n != 1 || len(b.got) != 3 {
+		t.Errorf("%d lines, sent %q", n, b.got)
 	}
 }
