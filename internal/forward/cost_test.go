@@ -19,7 +19,7 @@ func array32(n int, item string) []byte {
 // A few bytes that would become much memory are read a part at a time, asked for
 // before, or not read as values at all.
 func TestSmallBytesLargeValues(t *testing.T) {
-	const many = 2_000_000
+	const many = 600_000
 	single := append([]byte("\x93\xa1t\x01\x81\xa1a"), array32(many, "\x80")...)
 	for _, tc := range []struct {
 		name            string
@@ -32,7 +32,7 @@ func TestSmallBytesLargeValues(t *testing.T) {
 		{"one record", single, 0, 1, 4 << 20},
 		{"option", append([]byte("\x93\xa1t\xc4\x03\x92\x01\x80"), array32(many, "\x80")...), 1, 0, 4 << 20},
 		{"tag", append([]byte("\x92"), append(array32(many, "\x80"), 0x90)...), 0, -1, 4 << 20},
-		{"json", []byte(`["t",[` + strings.Repeat("[1,{}],", many/4) + "[1,{}]]]"), 0, -1, 4 << 20},
+		{"json", []byte(`["t",[` + strings.Repeat("[1,{}],", many) + "[1,{}]]]"), 0, -1, 4 << 20},
 		{"json, less", []byte(`["t",[` + strings.Repeat("[1,{}],", 99_999) + "[1,{}]]]"), 100_000, 0, 64 << 20},
 	} {
 		asked := int64(0)
@@ -83,6 +83,31 @@ func TestNoMemoryForValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := m.Batch(16 << 20); !errors.Is(err, away) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A tag is named in the log and remembered with its route: it has an end.
+func TestTagsAreBounded(t *testing.T) {
+	for size, ok := range map[int]bool{maxTag: true, maxTag + 1: false} {
+		tag := strings.Repeat("x", size)
+		for name, raw := range map[string][]byte{
+			"msgpack": msgpack([]any{tag, int64(1), event.NewRecord("n", 1)}),
+			"json":    []byte(`["` + tag + `",1,{"n":1}]`),
+		} {
+			m, err := NewDecoder(bytes.NewReader(raw)).Next()
+			invalid := new(InvalidError)
+			switch {
+			case ok && (err != nil || m.Tag != tag):
+				t.Errorf("%s, %d bytes: %v", name, size, err)
+			case !ok && (!errors.As(err, &invalid) || invalid.Tag != "" || invalid.Value == nil):
+				t.Errorf("%s, %d bytes: got %v", name, size, err)
+			}
+		}
+	}
+	d := NewDecoder(bytes.NewReader(msgpack([]any{strings.Repeat("x", 1<<20), int64(1), event.NewRecord("n", 1)})))
+	d.Limit = 1 << 10
+	if _, err := d.Next(); !errors.Is(err, ErrTooLarge) || len(err.(*TooLargeError).Tag) > maxTag { //nolint:errorlint // it comes bare
 		t.Errorf("got %v", err)
 	}
 }

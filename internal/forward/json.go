@@ -86,9 +86,11 @@ func decodeJSON(raw []byte, unpacked int64, grow func(int64) error) (*Message, e
 	tag, isText := textOf(at(parts, 0))
 	switch {
 	case len(parts) < 2:
-		return nil, &InvalidError{Tag: tag, Reason: "message has no entries", Value: v}
+		return nil, &InvalidError{Tag: tag[:min(len(tag), maxTag)], Reason: "message has no entries", Value: v}
 	case !isText:
 		return nil, &InvalidError{Reason: "tag is no string", Value: v}
+	case len(tag) > maxTag:
+		return nil, &InvalidError{Reason: "tag is too long", Value: v}
 	}
 	m := &Message{Tag: tag, JSON: true, Size: int64(len(raw)), purse: money}
 	switch second := parts[1].(type) {

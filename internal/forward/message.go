@@ -41,6 +41,9 @@ func decodeMessage(raw []byte, unpacked int64, grow func(int64) error) (*Message
 	if !isText {
 		return nil, m.invalid(raw, "tag is no string", false)
 	}
+	if len(tag) > maxTag {
+		return nil, m.invalid(raw, "tag is too long", false)
+	}
 	m.Tag = string(tag)
 	if list, n, ok := arrayOf(parts[1]); ok {
 		m.setOption(optionAt(parts, 2))
@@ -55,6 +58,10 @@ func decodeMessage(raw []byte, unpacked int64, grow func(int64) error) (*Message
 	m.Single = true
 	return m, m.setSingle(parts)
 }
+
+// maxTag is the longest tag. It stands in logs and in the names of files and
+// objects, and routes are remembered by it.
+const maxTag = 8 << 10
 
 // setSingle takes the one event of Message mode.
 func (m *Message) setSingle(parts [][]byte) error {
@@ -173,6 +180,9 @@ func tagAtStart(raw []byte) string {
 		return ""
 	}
 	tag, _ := textOf(v)
+	if len(tag) > maxTag {
+		return ""
+	}
 	return tag
 }
 

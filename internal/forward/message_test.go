@@ -123,7 +123,7 @@ func TestModes(t *testing.T) {
 		{"zstd in frames", []any{"t", event.Binary(append(zstded(t, packedEntries(1)), zstded(t, packedEntries(2))...)), option("compressed", "zstd")}, `t 1600000000.5{"n":1} 1600000000.5{"n":2}`},
 		{"gzip, broken", []any{"t", event.Binary(gzipped(t, packedEntries(1))[:20]), option("compressed", "gzip")}, `error: gzip entries are broken: unexpected EOF`},
 		{"gzip that is none", []any{"t", event.Binary("abc"), option("compressed", "gzip")}, `error: gzip entries are broken: unexpected EOF`},
-		{"nil, which is a heartbeat", nil, "error: EOF"},
+		{"nil", nil, "error: EOF"},
 		{"text", "str", "error: message is no array"},
 		{"empty array", []any{}, "error: message has no entries"},
 		{"tag only", []any{"t"}, "error: message has no entries"},

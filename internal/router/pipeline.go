@@ -20,6 +20,10 @@ import (
 // a session, so the cache is dropped whole when it is full.
 const cacheLimit = 1024
 
+// cachedTag is the longest tag that is remembered: clients choose tags, and may make
+// them long.
+const cachedTag = 1 << 10
+
 // Pipeline is the filters and matches of one label, or of the top level.
 type Pipeline struct {
 	name   string
@@ -157,6 +161,9 @@ func (p *Pipeline) find(tag string) *route {
 		return r
 	}
 	r = p.walk(tag)
+	if len(tag) > cachedTag {
+		return r
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.routes) >= cacheLimit {
