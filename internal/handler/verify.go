@@ -205,6 +205,9 @@ func (r *VerifyReport) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s to %s: %d of %d events are in the bucket, %d missing, %d doubled, %d set aside\n",
 		r.Since.Format(time.RFC3339), r.Until.Format(time.RFC3339), r.Found, r.Events, len(r.Missing), len(r.Doubled), r.Aside)
 	fmt.Fprintf(out, "%d objects with %d events were read\n", r.Objects, r.Lines)
+	if r.Events == 0 {
+		fmt.Fprintln(out, "Teleport has no events of that time and these types: nothing was compared")
+	}
 	if r.NoUID > 0 {
 		fmt.Fprintf(out, "%d events in Teleport have no uid and can not be compared\n", r.NoUID)
 	}
