@@ -4,7 +4,11 @@ import "net/http"
 
 // maxStreams is how many requests one connection of HTTP/2 may have under way: their
 // heads are in memory before anybody can count them.
-const maxStreams = 32
+const maxStreams = 8
+
+// allStreams is how many all connections together may have: each has a goroutine with
+// its stack beside what is counted.
+const allStreams = 1024
 
 // boundStreams holds the requests of HTTP/2 to what those of HTTP/1 are held to by
 // their connections: a connection carries many streams, each with a head and a
@@ -20,7 +24,7 @@ func (in *inHTTP) boundStreams(next http.Handler) http.Handler {
 		head := loan{memory: in.memory}
 		defer head.release()
 		switch {
-		case in.maxConnections > 0 && open > int64(in.maxConnections):
+		case open > in.mostStreams():
 			in.noRoom(w, "streams")
 		case head.grow(headCost*headSize(r)) != nil:
 			in.noRoom(w, "head memory")
@@ -28,6 +32,13 @@ func (in *inHTTP) boundStreams(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+func (in *inHTTP) mostStreams() int64 {
+	if in.maxConnections > 0 {
+		return int64(min(in.maxConnections, allStreams))
+	}
+	return allStreams
 }
 
 func (in *inHTTP) noRoom(w http.ResponseWriter, reason string) {
