@@ -18,6 +18,11 @@ import (
 // numbers would meet the next run's: more than anybody's cursor is written.
 const generationsPerStart = 1 << 32
 
+// numbersPerStart is how far the numbers of two starts are apart. Their lower half
+// counts the starts of versions that note which chunks they begin; an older one
+// leaves it as it is.
+const numbersPerStart = generationsPerStart + 1
+
 // generationName is the file of the newest block of generations.
 const generationName = "sluice_generation"
 
@@ -41,11 +46,16 @@ func loadIdentity(dir string, dryRun bool) (*identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w; remove the file when the relay may forget what it knows of this handler", path, err)
 	}
-	next := last + generationsPerStart
+	next := last + numbersPerStart
 	if err := state.WriteFile(path, []byte(strconv.FormatUint(next, 10))); err != nil {
 		return nil, err
 	}
 	return &identity{source: id, start: next, gen: next}, nil
+}
+
+// unnoted is how many processes have used the folder that keep no such notes.
+func (i *identity) unnoted() uint64 {
+	return i.start/generationsPerStart - i.start%generationsPerStart
 }
 
 func newSourceID() string {

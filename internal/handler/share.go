@@ -36,6 +36,8 @@ type share struct {
 	whole bool          // the folder holds all of the state
 	rest  func()        // ends what keep began
 
+	published *publications
+
 	// What is shared, known once it was read.
 	identity *identity
 	still    func(func() error) error // runs while no progress is written
@@ -78,6 +80,8 @@ func newShare(b blockBucket, dir string, takeover time.Duration, log *slog.Logge
 		folder: &sharedFolder{dir: dir, bucket: b, mark: l.holder[:12], cache: map[string]cachedFile{}, stored: map[string]bool{}},
 		still:  func(f func() error) error { return f() },
 		rest:   func() {},
+
+		published: newPublications(),
 	}
 	return s
 }
@@ -244,6 +248,7 @@ func (s *share) keepPublishing(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-s.published.hurry:
 		}
 		err := s.publish(ctx, false)
 		switch {
@@ -263,6 +268,7 @@ func (s *share) keepPublishing(ctx context.Context) error {
 // publish puts the state of this moment into the bucket.
 func (s *share) publish(ctx context.Context, release bool) error {
 	s.rest()
+	asked := s.published.latest()
 	var all []content
 	var forget uint64
 	err := s.still(func() (err error) {
@@ -282,6 +288,7 @@ func (s *share) publish(ctx context.Context, release bool) error {
 	if err := s.write(ctx, files, release); err != nil {
 		return err
 	}
+	s.published.fulfil(asked)
 	if s.identity != nil {
 		s.identity.published(forget)
 	}

@@ -23,6 +23,10 @@ type exportChunk struct {
 	acked  map[fingerprint]bool // acknowledged by an earlier process, behind cursor
 	saved  string               // cursor on disk
 
+	begun bool // an event of it may have been sent: the notes are to name it
+	noted bool // and do
+	ready bool // and that lasts
+
 	listed   bool // the cluster still names it
 	queued   bool
 	read     bool // to its end
@@ -60,6 +64,7 @@ func (x *exportSource) resumeChunk(d *exportDate, name string, disk, own partial
 	}
 	c := x.newChunk(d, name, at)
 	c.acked = unpackPrints(own.Acked)
+	c.lane.inherit()
 	x.enqueue(c)
 }
 
@@ -108,6 +113,9 @@ func (x *exportSource) readChunk(ctx context.Context, c *exportChunk, deliver fu
 
 func (x *exportSource) streamChunk(ctx context.Context, c *exportChunk, deliver func(context.Context, *Read) error) error {
 	for e, err := range x.cfg.teleport.ExportChunk(ctx, c.date.day, c.name, c.cursor) {
+		if err == nil {
+			err = x.begin(ctx, c)
+		}
 		if err != nil {
 			return err
 		}
@@ -150,17 +158,20 @@ func (x *exportSource) afterChunk(c *exportChunk, err error) {
 	c.queued, c.err = false, err
 	switch {
 	case err == nil:
-		c.read = true
+		c.ended()
 		x.cfg.health.passed(stuckChunks, c.key())
 	case teleport.IsNotFound(err) && !c.listed:
 		x.lost(c)
 	default:
 		x.failed(c, err)
 	}
-	if err == nil {
-		x.ledger.touch()
-	}
 	x.queue.finished()
+}
+
+// ended notes that nothing more of a chunk will be read.
+func (c *exportChunk) ended() {
+	c.read = true
+	c.lane.readAgain()
 }
 
 // key names a chunk to people.
@@ -168,7 +179,7 @@ func (c *exportChunk) key() string { return c.date.name + "/" + c.name }
 
 // lost gives up a chunk that nobody has any more.
 func (x *exportSource) lost(c *exportChunk) {
-	c.read = true
+	c.ended()
 	x.cfg.health.passed(stuckChunks, c.key())
 	x.cfg.log.Error("A chunk of the audit log is gone before it was read to its end, its other events are lost", "date", c.date.name, "chunk", c.name, "events_read", c.rows)
 	if x.cfg.gone != nil {

@@ -27,6 +27,7 @@ type exportSource struct {
 	state  *exportState
 	took   *takeover // from searching; nil: none. Does not change while workers run
 	queue  chunkQueue
+	notes  begunNotes
 
 	mu    sync.Mutex // guards what follows
 	dates map[string]*exportDate
@@ -55,6 +56,10 @@ func openExport(cfg sourceConfig, book *ledger) (*exportSource, error) {
 	if err != nil {
 		return nil, err
 	}
+	begun, whole, err := x.state.loadBegun(cfg.identity.unnoted())
+	if err != nil {
+		return nil, err
+	}
 	if x.took, err = openTakeover(cfg, own.Switch, slices.Sorted(maps.Keys(dates))); err != nil {
 		return nil, err
 	}
@@ -63,18 +68,29 @@ func openExport(cfg sourceConfig, book *ledger) (*exportSource, error) {
 		if err != nil {
 			return nil, err
 		}
-		d := x.addDate(day, found.completed)
-		for chunk, cursor := range found.cursors {
-			x.resumeChunk(d, chunk, partialChunk{Cursor: cursor}, own.Partial[name+"/"+chunk])
-		}
-		for key, p := range own.Partial {
-			if date, chunk, _ := cutDate(key); date == name && d.chunks[chunk] == nil && !d.done[chunk] {
-				x.resumeChunk(d, chunk, partialChunk{}, p)
-			}
+		x.resumeDate(x.addDate(day, found.completed), found, own, begun)
+	}
+	// Without notes any chunk may have been begun; and searching may have sent what is
+	// read first.
+	book.inherited = !whole && (len(dates) > 0 || x.took != nil)
+	x.notes.whole = whole
+	return x, nil
+}
+
+// resumeDate takes up the chunks of a date that an earlier process has begun.
+func (x *exportSource) resumeDate(d *exportDate, found *dateState, own exportFile, begun map[string]bool) {
+	for chunk, cursor := range found.cursors {
+		x.resumeChunk(d, chunk, partialChunk{Cursor: cursor}, own.Partial[d.name+"/"+chunk])
+	}
+	for _, key := range slices.Concat(slices.Collect(maps.Keys(own.Partial)), slices.Sorted(maps.Keys(begun))) {
+		if date, chunk, _ := cutDate(key); date == d.name && d.chunks[chunk] == nil && !d.done[chunk] {
+			x.resumeChunk(d, chunk, partialChunk{}, own.Partial[key])
 		}
 	}
-	book.inherited = len(dates) > 0 || x.took != nil // searching may have sent what is read first
-	return x, nil
+	for _, c := range d.chunks {
+		c.begun = begun[c.key()]
+		c.noted, c.ready = c.begun, c.begun
+	}
 }
 
 func cutDate(key string) (date, chunk string, ok bool) {
@@ -175,6 +191,9 @@ func (x *exportSource) firstDate(ctx context.Context) error {
 			return err
 		}
 		day = x.took.first
+	}
+	if err := x.keepNotes(); err != nil {
+		return fmt.Errorf("begin notes: %w", err)
 	}
 	return x.openDate(day)
 }

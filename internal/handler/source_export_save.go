@@ -43,6 +43,9 @@ func (x *exportSource) write() error {
 	if err := x.state.saveOwn(own); err != nil {
 		return err
 	}
+	if err := x.keepNotes(); err != nil {
+		return err
+	}
 	for d, chunks := range complete {
 		if err := x.strike(d, chunks); err != nil {
 			return err

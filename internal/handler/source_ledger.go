@@ -48,6 +48,9 @@ type lane struct {
 	entries []entry // from the lowest one that is not acknowledged
 	first   int64   // number of entries[0]
 	settled mark
+	// inherited says that an earlier process may have sent what is read, and what is
+	// still to be read.
+	inherited bool
 }
 
 type entry struct {
@@ -113,7 +116,7 @@ func (l *lane) admit(ctx context.Context, e entry) (*place, error) {
 		fits := b.events < maxUnsettled && (b.bytes+e.size <= maxUnsettledBytes || b.events == 0)
 		if fits && len(l.entries) < b.laneMax {
 			e.gen = b.gen
-			if b.inherited {
+			if b.inherited || l.inherited {
 				e.gen = 0
 			}
 			l.entries = append(l.entries, e)
@@ -208,7 +211,32 @@ func (b *ledger) inFlight() int {
 func (b *ledger) caughtUp() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.dirty = b.dirty || b.inherited
 	b.inherited = false
+}
+
+// inherits reports that what is read may have been sent by an earlier process,
+// whatever lane it is in.
+func (b *ledger) inherits() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inherited
+}
+
+// inherit says that an earlier process may have sent what is read in a lane, which
+// is new.
+func (l *lane) inherit() {
+	l.book.mu.Lock()
+	defer l.book.mu.Unlock()
+	l.inherited = true
+}
+
+// readAgain says that a lane was read to its end.
+func (l *lane) readAgain() {
+	l.book.mu.Lock()
+	defer l.book.mu.Unlock()
+	l.inherited = false
+	l.book.dirty = true
 }
 
 // rise begins a generation; it comes before the lanes are looked at to be
@@ -227,6 +255,9 @@ func (b *ledger) rise() (forget uint64, changed bool) {
 	b.gen = b.id.rise()
 	forget = b.gen
 	for l := range b.lanes {
+		if l.inherited {
+			forget = 0
+		}
 		for i := range l.entries {
 			if !l.entries[i].acked {
 				forget = min(forget, l.entries[i].gen)

@@ -38,9 +38,10 @@ type sourceConfig struct {
 	workers    int // chunks read at the same time
 	start      time.Time
 	exitOnLast bool
-	gone       func()    // told of each chunk that the cluster lost before it was read; may be nil
-	skipped    func()    // told of each event that skipIDs leave out; may be nil
-	inFlight   func(int) // told how much is under way, whenever state is written; may be nil
+	gone       func()                      // told of each chunk that the cluster lost before it was read; may be nil
+	skipped    func()                      // told of each event that skipIDs leave out; may be nil
+	lasting    func(context.Context) error // waits until what is on disk outlives this machine; nil: it does
+	inFlight   func(int)                   // told how much is under way, whenever state is written; may be nil
 }
 
 // saveInterval is how often progress is written to disk. What was acknowledged
@@ -58,6 +59,9 @@ func (c *StartCmd) newSource(_ context.Context, h *handler, id *identity) (*audi
 		skipped:  h.counts.skipped.Inc,
 		gone:     h.counts.chunksGone.Inc,
 		inFlight: func(n int) { h.counts.backlog.Set(float64(n)) },
+	}
+	if h.share != nil {
+		cfg.lasting = h.share.lasting
 	}
 	return openSource(cfg, c.StartTime)
 }

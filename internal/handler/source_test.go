@@ -330,6 +330,8 @@ type world struct {
 	durable   map[string]bool   // acknowledged before the last save that came through
 	forgotten uint64            // what the receiver was told to forget
 	repeats   int
+	lives     uint64
+	rises     int // lives that were killed, and in which the receiver forgot
 }
 
 // live runs one process until it was given n events, or is done. Events are
@@ -337,7 +339,9 @@ type world struct {
 // moments; then the process is gone.
 func live(t *testing.T, cfg sourceConfig, open func(sourceConfig, *ledger) (reader, error), w *world, rng *rand.Rand, n int) (done bool) {
 	t.Helper()
-	cfg.identity = &identity{source: "s", gen: w.forgotten + 1<<20, forget: w.forgotten}
+	w.lives++
+	start := w.lives * numbersPerStart
+	cfg.identity = &identity{source: "s", start: start, gen: start, forget: w.forgotten}
 	book := newLedger(cfg.identity)
 	r, err := open(cfg, book)
 	if err != nil {
@@ -389,6 +393,7 @@ func live(t *testing.T, cfg sourceConfig, open func(sourceConfig, *ledger) (read
 		return nil
 	})
 	if err != nil {
+		w.rises += boolInt(w.forgotten >= start)
 		return false
 	}
 	mu.Lock()
@@ -428,6 +433,9 @@ func TestSourceSurvivesKills(t *testing.T) {
 				sameSet(t, "written down", slices.Collect(maps.Keys(w.durable)), uids(srv))
 				if kills < 3 || w.repeats == 0 || w.forgotten == 0 {
 					t.Errorf("%d kills, %d repeats, forgotten below %d: the test tests nothing", kills, w.repeats, w.forgotten)
+				}
+				if name == "bulk" && w.rises < 2 {
+					t.Errorf("of %d processes that were killed, %d let the receiver forget", kills, w.rises)
 				}
 			}
 		})

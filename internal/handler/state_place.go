@@ -104,6 +104,9 @@ func (p *placing) bulk() error {
 		return err
 	}
 	first := p.to.Format(time.DateOnly)
+	if err := x.dropBegun(); err != nil {
+		return err
+	}
 	own.Partial = nil
 	if p.forget {
 		own.Switch = nil
