@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -117,7 +118,7 @@ func TestEventsWaitUntilTheirNoteLasts(t *testing.T) {
 	if err := read(); err != nil || len(l.got) != backlogChunk {
 		t.Errorf("%d events: %v", len(l.got), err)
 	}
-	if text := string(noted); text != `{"starts_without_notes":0,"chunks":["`+c.key()+`"]}` {
+	if text := string(noted); text != fmt.Sprintf(`{"starts_without_notes":0,"recordings":%d,"chunks":{"%s":%[1]d}}`, numbersPerStart, c.key()) {
 		t.Errorf("the note is %s", text)
 	}
 }

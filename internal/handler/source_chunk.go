@@ -23,9 +23,10 @@ type exportChunk struct {
 	acked  map[fingerprint]bool // acknowledged by an earlier process, behind cursor
 	saved  string               // cursor on disk
 
-	begun bool // an event of it may have been sent: the notes are to name it
-	noted bool // and do
-	ready bool // and that lasts
+	begun bool   // an event of it may have been sent: the notes are to name it
+	since uint64 // and none before this generation
+	noted bool   // and do
+	ready bool   // and that lasts
 
 	listed   bool // the cluster still names it
 	queued   bool
@@ -57,14 +58,16 @@ func (x *exportSource) newChunk(d *exportDate, name string, at mark) *exportChun
 // resumeChunk takes up a chunk that was found on disk. Rows and acknowledged
 // events are trusted when the cursor is the one that we wrote them for; the
 // acknowledged ones are told by what they are, so they count in any case.
-func (x *exportSource) resumeChunk(d *exportDate, name string, disk, own partialChunk) {
+func (x *exportSource) resumeChunk(d *exportDate, name string, disk, own partialChunk, begun map[string]uint64) {
 	at := mark{cursor: disk.Cursor}
 	if own.Cursor == disk.Cursor || !flatName(name) {
 		at = mark{cursor: own.Cursor, rows: own.Rows}
 	}
 	c := x.newChunk(d, name, at)
 	c.acked = unpackPrints(own.Acked)
-	c.lane.inherit()
+	c.since, c.begun = begun[c.key()]
+	c.noted, c.ready = c.begun, c.begun
+	c.lane.inherit(c.since)
 	x.enqueue(c)
 }
 

@@ -56,7 +56,7 @@ func openExport(cfg sourceConfig, book *ledger) (*exportSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	begun, whole, err := x.state.loadBegun(cfg.identity.unnoted())
+	notes, whole, err := x.state.loadBegun(cfg.identity.unnoted())
 	if err != nil {
 		return nil, err
 	}
@@ -68,28 +68,24 @@ func openExport(cfg sourceConfig, book *ledger) (*exportSource, error) {
 		if err != nil {
 			return nil, err
 		}
-		x.resumeDate(x.addDate(day, found.completed), found, own, begun)
+		x.resumeDate(x.addDate(day, found.completed), found, own, notes.Chunks)
 	}
 	// Without notes any chunk may have been begun; and searching may have sent what is
 	// read first.
-	book.inherited = !whole && (len(dates) > 0 || x.took != nil)
+	book.inherit(!whole && (len(dates) > 0 || x.took != nil), notes.Recordings)
 	x.notes.whole = whole
 	return x, nil
 }
 
 // resumeDate takes up the chunks of a date that an earlier process has begun.
-func (x *exportSource) resumeDate(d *exportDate, found *dateState, own exportFile, begun map[string]bool) {
+func (x *exportSource) resumeDate(d *exportDate, found *dateState, own exportFile, begun map[string]uint64) {
 	for chunk, cursor := range found.cursors {
-		x.resumeChunk(d, chunk, partialChunk{Cursor: cursor}, own.Partial[d.name+"/"+chunk])
+		x.resumeChunk(d, chunk, partialChunk{Cursor: cursor}, own.Partial[d.name+"/"+chunk], begun)
 	}
 	for _, key := range slices.Concat(slices.Collect(maps.Keys(own.Partial)), slices.Sorted(maps.Keys(begun))) {
 		if date, chunk, _ := cutDate(key); date == d.name && d.chunks[chunk] == nil && !d.done[chunk] {
-			x.resumeChunk(d, chunk, partialChunk{}, own.Partial[key])
+			x.resumeChunk(d, chunk, partialChunk{}, own.Partial[key], begun)
 		}
-	}
-	for _, c := range d.chunks {
-		c.begun = begun[c.key()]
-		c.noted, c.ready = c.begun, c.begun
 	}
 }
 

@@ -3,7 +3,6 @@ package handler
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -20,9 +19,7 @@ func (x *exportSource) begin(ctx context.Context, c *exportChunk) error {
 	if c.ready {
 		return nil
 	}
-	x.mu.Lock()
-	c.begun = true // whoever writes next names it
-	x.mu.Unlock()
+	x.toBeNoted(c)
 	counts, err := x.note(c)
 	if err == nil && counts && x.cfg.lasting != nil {
 		err = x.cfg.lasting(ctx)
@@ -32,6 +29,15 @@ func (x *exportSource) begin(ctx context.Context, c *exportChunk) error {
 	}
 	c.ready = true
 	return nil
+}
+
+// toBeNoted has whoever writes the notes next name a chunk.
+func (x *exportSource) toBeNoted(c *exportChunk) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !c.begun {
+		c.begun, c.since = true, c.lane.begins()
+	}
 }
 
 // note has a chunk named on disk, with all others that wait for the same. counts is
@@ -75,12 +81,11 @@ func (x *exportSource) keepNotes() error {
 // writeNotes names every chunk that was begun and is not complete.
 func (x *exportSource) writeNotes() error {
 	chunks := x.begunChunks()
-	names := make([]string, len(chunks))
-	for i, c := range chunks {
-		names[i] = c.key()
+	notes := begunFile{Unnoted: x.cfg.identity.unnoted(), Recordings: x.ledger.recordingsSince(), Chunks: map[string]uint64{}}
+	for _, c := range chunks {
+		notes.Chunks[c.key()] = c.since
 	}
-	slices.Sort(names)
-	if err := x.state.saveBegun(begunFile{Unnoted: x.cfg.identity.unnoted(), Chunks: names}); err != nil {
+	if err := x.state.saveBegun(notes); err != nil {
 		return err
 	}
 	for _, c := range chunks {

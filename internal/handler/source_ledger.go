@@ -38,8 +38,10 @@ type ledger struct {
 	gen       uint64 // of the events that are read now
 	inherited bool   // what is read may have been sent by an earlier process already
 	holds     map[*hold]struct{}
-	room      chan struct{} // closed when there may be room again
-	dirty     bool          // something was acknowledged since the last snapshot
+	// recordings is before what an earlier process has sent of those that it left.
+	recordings uint64
+	room       chan struct{} // closed when there may be room again
+	dirty      bool          // something was acknowledged since the last snapshot
 }
 
 // lane is a run of events in the order of reading: a search, or one chunk.
@@ -49,8 +51,9 @@ type lane struct {
 	first   int64   // number of entries[0]
 	settled mark
 	// inherited says that an earlier process may have sent what is read, and what is
-	// still to be read.
+	// still to be read, though not before generation since.
 	inherited bool
+	since     uint64
 }
 
 type entry struct {
@@ -115,10 +118,7 @@ func (l *lane) admit(ctx context.Context, e entry) (*place, error) {
 		b.mu.Lock()
 		fits := b.events < maxUnsettled && (b.bytes+e.size <= maxUnsettledBytes || b.events == 0)
 		if fits && len(l.entries) < b.laneMax {
-			e.gen = b.gen
-			if b.inherited || l.inherited {
-				e.gen = 0
-			}
+			e.gen = l.sentSince()
 			l.entries = append(l.entries, e)
 			b.events++
 			b.bytes += e.size
@@ -215,6 +215,14 @@ func (b *ledger) caughtUp() {
 	b.inherited = false
 }
 
+// inherit says what an earlier process may have sent: anything, when all is true;
+// of the recordings that it left nothing before a generation.
+func (b *ledger) inherit(all bool, recordings uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inherited, b.recordings = all, recordings
+}
+
 // inherits reports that what is read may have been sent by an earlier process,
 // whatever lane it is in.
 func (b *ledger) inherits() bool {
@@ -224,11 +232,30 @@ func (b *ledger) inherits() bool {
 }
 
 // inherit says that an earlier process may have sent what is read in a lane, which
-// is new.
-func (l *lane) inherit() {
+// is new, from a generation on.
+func (l *lane) inherit(since uint64) {
 	l.book.mu.Lock()
 	defer l.book.mu.Unlock()
-	l.inherited = true
+	l.inherited, l.since = true, since
+}
+
+// begins is the lowest generation that what is read of a lane from now on may have
+// been sent in.
+func (l *lane) begins() uint64 {
+	l.book.mu.Lock()
+	defer l.book.mu.Unlock()
+	return l.sentSince()
+}
+
+// sentSince is begins, under the lock.
+func (l *lane) sentSince() uint64 {
+	switch {
+	case l.book.inherited:
+		return 0
+	case l.inherited:
+		return l.since
+	}
+	return l.book.gen
 }
 
 // readAgain says that a lane was read to its end.
@@ -253,24 +280,25 @@ func (b *ledger) rise() (forget uint64, changed bool) {
 	// The sender's number rises first: an event never travels under a lower
 	// generation than the one it was noted with.
 	b.gen = b.id.rise()
-	forget = b.gen
+	return min(b.unsettled(), b.held()), true
+}
+
+// unsettled is the lowest generation that an event of the lanes which is not
+// acknowledged, or is still to be read, may have been sent in. b.mu is held.
+func (b *ledger) unsettled() uint64 {
+	if b.inherited {
+		return 0
+	}
+	lowest := b.gen
 	for l := range b.lanes {
-		if l.inherited {
-			forget = 0
-		}
+		lowest = min(lowest, l.sentSince())
 		for i := range l.entries {
 			if !l.entries[i].acked {
-				forget = min(forget, l.entries[i].gen)
+				lowest = min(lowest, l.entries[i].gen)
 			}
 		}
 	}
-	for h := range b.holds {
-		forget = min(forget, h.gen)
-	}
-	if b.inherited {
-		forget = 0
-	}
-	return forget, true
+	return lowest
 }
 
 // touch asks for progress to be written though nothing was acknowledged.
@@ -315,31 +343,4 @@ func (i *identity) published(gen uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.forget = max(i.forget, gen)
-}
-
-// hold keeps the relay from forgetting what is sent while it lasts, by somebody
-// who keeps a cursor of his own: a recording.
-type hold struct {
-	book *ledger
-	gen  uint64
-}
-
-// hold begins one; inherited says that an earlier process may have sent parts.
-func (b *ledger) hold(inherited bool) *hold {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	h := &hold{book: b, gen: b.gen}
-	if inherited {
-		h.gen = 0
-	}
-	b.holds[h] = struct{}{}
-	return h
-}
-
-// release ends the hold, after the holder's cursor is on disk.
-func (h *hold) release() {
-	h.book.mu.Lock()
-	defer h.book.mu.Unlock()
-	delete(h.book.holds, h)
-	h.book.dirty = true
 }

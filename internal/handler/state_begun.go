@@ -15,29 +15,25 @@ const begunName = "sluice_begun"
 
 // begunFile is its content. Chunks that are complete may be named still.
 type begunFile struct {
-	Unnoted uint64   `json:"starts_without_notes"` // it counts only while there are no more
-	Chunks  []string `json:"chunks"`               // date/chunk
+	Unnoted    uint64            `json:"starts_without_notes"` // it counts only while there are no more
+	Recordings uint64            `json:"recordings"`           // none of those under way was sent before this generation
+	Chunks     map[string]uint64 `json:"chunks"`               // by date/chunk: nor any event of it before this one
 }
 
 // loadBegun reads which chunks were begun. whole is false when that is not known:
 // there is no file that can be read, or a version that keeps none has run since.
-func (x *exportState) loadBegun(unnoted uint64) (begun map[string]bool, whole bool, err error) {
+func (x *exportState) loadBegun(unnoted uint64) (notes begunFile, whole bool, err error) {
 	text, err := os.ReadFile(x.begunPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
+		return begunFile{}, false, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return begunFile{}, false, err
 	}
-	var file begunFile
-	if json.Unmarshal(text, &file) != nil || file.Unnoted != unnoted {
-		return nil, false, nil
+	if json.Unmarshal(text, &notes) != nil || notes.Unnoted != unnoted {
+		return begunFile{}, false, nil
 	}
-	begun = map[string]bool{}
-	for _, name := range file.Chunks {
-		begun[name] = true
-	}
-	return begun, true, nil
+	return notes, true, nil
 }
 
 func (x *exportState) begunPath() string { return filepath.Join(x.dir, begunName) }
