@@ -133,6 +133,10 @@ func (s *searchSource) learnOne(e teleport.Event) {
 	s.seen.add(fingerprintOf(e.ID, e.AppendJSON(nil)), e.Time)
 }
 
+// walkPage is how many events a page has of what was read before: nothing waits to be
+// sent of those, and a handler that takes over goes on only when it has seen them.
+const walkPage = 500
+
 // walk goes through all events of a stretch of time, both ends included. Some
 // backends cut to whole seconds, so it asks for those; what is outside is the
 // caller's to leave out.
@@ -141,8 +145,9 @@ func (s *searchSource) walk(ctx context.Context, from, to time.Time, each func(t
 		return nil
 	}
 	from, to = from.Truncate(time.Second), to.Truncate(time.Second).Add(time.Second)
-	for cursor := ""; ; {
-		page, next, err := s.search(ctx, from, to, cursor)
+	most := max(s.cfg.batch, walkPage)
+	for cursor, limit := "", most; ; {
+		page, next, err := s.page(ctx, teleport.SearchRequest{From: from, To: to, Cursor: cursor}, &limit, most)
 		if err != nil {
 			return err
 		}

@@ -175,15 +175,22 @@ func (s *searchSource) standsStill() {
 
 // search asks for one page, and for a smaller one when that is too large.
 func (s *searchSource) search(ctx context.Context, from, to time.Time, cursor string) ([]teleport.Event, string, error) {
+	return s.page(ctx, teleport.SearchRequest{From: from, To: to, Cursor: cursor}, &s.limit, s.cfg.batch)
+}
+
+// page asks for limit events, for fewer while those are too much, and in the end for
+// most again.
+func (s *searchSource) page(ctx context.Context, r teleport.SearchRequest, limit *int, most int) ([]teleport.Event, string, error) {
 	for {
-		page, next, err := s.cfg.teleport.Search(ctx, teleport.SearchRequest{From: from, To: to, Types: s.cfg.types, Limit: s.limit, Cursor: cursor})
-		if teleport.IsTooLarge(err) && s.limit > 1 {
-			s.limit = (s.limit + 1) / 2
+		r.Types, r.Limit = s.cfg.types, *limit
+		page, next, err := s.cfg.teleport.Search(ctx, r)
+		if teleport.IsTooLarge(err) && *limit > 1 {
+			*limit = (*limit + 1) / 2
 			continue
 		}
 		if err == nil {
 			s.cfg.health.ok("teleport")
-			s.limit = min(s.limit*2, s.cfg.batch)
+			*limit = min(*limit*2, most)
 		}
 		return page, next, err
 	}
