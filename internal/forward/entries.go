@@ -23,10 +23,9 @@ type entries struct {
 }
 
 // Batch reads the next entries, that together take size bytes of memory or little
-// more. What is no
-// entry is kept apart; bytes that are no msgpack are so with all that follows them.
-// The error is io.EOF when there is nothing more, or why a compressed message can
-// not be read on.
+// more. What is no entry is kept apart; bytes that are no msgpack are so with all that
+// follows them. The error is io.EOF when there is nothing more, or why a compressed
+// message can not be read on.
 func (m *Message) Batch(size int64) (Batch, error) {
 	var b Batch
 	m.purse.spent = 0
