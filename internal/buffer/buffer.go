@@ -243,19 +243,6 @@ func (b *Buffer) signal() {
 	}
 }
 
-// Seal stops the intake, for good, and queues everything that is staged: what
-// flush_at_shutdown does first.
-func (b *Buffer) Seal() {
-	b.mu.Lock()
-	was := b.closed
-	b.closed = true
-	b.mu.Unlock()
-	if !was {
-		close(b.closing)
-	}
-	b.EnqueueAll()
-}
-
 // Close stops the intake, makes durable what was written and lets go of the
 // folder. Chunks that are staged stay so. A second call does nothing.
 func (b *Buffer) Close(context.Context) error {

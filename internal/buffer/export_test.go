@@ -33,6 +33,3 @@ func ScanForTest(r io.ReaderAt, size int64) (end int64, events int64, sealed boo
 
 // ReadMetaForTest reads Fluentd's metadata.
 func ReadMetaForTest(text []byte) error { return (&foreign{}).readMeta(text) }
-
-// SingleNameForTest reads a name of file_single.
-func SingleNameForTest(name string) (string, event.ChunkID, bool) { return singleName(name) }
